@@ -1,0 +1,98 @@
+//! Names of what lies inside an artifact, and the small JSON files that both programs read.
+
+use crate::stage::FileDigest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Roles of a stage's inputs; the keys of [`crate::Request::inputs`].
+pub mod role {
+    /// A model folder as published: config.json, safetensors, tokenizer.json.
+    pub const MODEL: &str = "model";
+    /// A data set: the text file of one split.
+    pub const DATASET: &str = "dataset";
+    /// Artifact of `calibrate`.
+    pub const CALIBRATION: &str = "calibration";
+    /// Artifact of `quantize`, contrasted with the weights by `saliency`.
+    pub const UNIFORM: &str = "uniform";
+    /// Artifact of `gradients`.
+    pub const GRADIENTS: &str = "gradients";
+    /// Artifact of `saliency`.
+    pub const SALIENCY: &str = "saliency";
+    /// Artifact of `select`.
+    pub const MASK: &str = "mask";
+    /// Artifact of `quantize` or `mixed_quantize`, to be evaluated.
+    pub const CHECKPOINT: &str = "checkpoint";
+}
+
+/// File names inside artifacts.
+pub mod file {
+    /// `download`: a [`super::Files`].
+    pub const FILES: &str = "files.json";
+    /// `calibrate`: tensors `ids` [total] i32 and `offsets` [n + 1] i64.
+    pub const SEQUENCES: &str = "sequences.safetensors";
+    /// `quantize`, `mixed_quantize`: packed codes, scales, zeros, sparse outliers.
+    pub const CHECKPOINT: &str = "checkpoint.safetensors";
+    /// `quantize`, `mixed_quantize`: a [`super::CheckpointSummary`].
+    pub const CHECKPOINT_SUMMARY: &str = "checkpoint.json";
+    /// `gradients`: one f32 tensor per linear weight, under the weight's name.
+    pub const GRADIENTS: &str = "gradients.safetensors";
+    /// `saliency`: tensors `index` [k] i64 and `score` [k] f32, best first.
+    pub const CANDIDATES: &str = "candidates.safetensors";
+    /// `saliency`, `select`: a [`super::WeightLayout`].
+    pub const LAYOUT: &str = "layout.json";
+    /// `saliency`: per-tensor histograms of the scores.
+    pub const HISTOGRAMS: &str = "histograms.json";
+    /// `select`: tensor `index` [k] i64, ascending.
+    pub const MASK: &str = "mask.safetensors";
+    /// `evaluate`: a [`super::Metrics`].
+    pub const METRICS: &str = "metrics.json";
+    /// `evaluate`: one JSON object per example, in order.
+    pub const RECORDS: &str = "records.jsonl";
+}
+
+/// What a `download` stage fixed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// The files, in path order.
+    pub files: Vec<FileDigest>,
+}
+
+/// The linear weights in model order; a global index counts through them row by row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightLayout {
+    /// Name and shape of each linear weight.
+    pub tensors: Vec<TensorShape>,
+}
+
+/// One tensor of a [`WeightLayout`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorShape {
+    /// The checkpoint's name, such as `model.layers.0.mlp.up_proj.weight`.
+    pub name: String,
+    /// Output features.
+    pub rows: u64,
+    /// Input features.
+    pub cols: u64,
+}
+
+/// Size of a quantized checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointSummary {
+    /// Linear weights.
+    pub n_weights: u64,
+    /// Of these, kept in 16 bit.
+    pub n_outliers: u64,
+    /// The paper's formula (arXiv 2504.07389, appendix A): b − b·r + 32·r, plus scales and zeros of groups.
+    pub avg_bits: f64,
+    /// Bytes of the packed checkpoint file: the linear weights, compressed, and nothing else.
+    pub bytes: u64,
+}
+
+/// What an evaluation measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Value by metric name.
+    pub metrics: BTreeMap<String, f64>,
+    /// Examples (windows, questions) it rests on.
+    pub n_examples: u64,
+}

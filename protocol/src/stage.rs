@@ -1,0 +1,385 @@
+//! The parameters of each stage kind.
+//!
+//! These structs are at once what the driver hashes into a stage key and what the engine is told, so nothing
+//! that changes a result can be left out of its key. What must not change a result (device, threads, paths,
+//! checkpoint interval) is in [`crate::Run`] instead. A field absent from the JSON is at its default; new
+//! fields get `skip_serializing_if` at the value that means "as before", so that old keys stay valid.
+//! A change that alters what a stage computes for equal parameters bumps that stage's version in
+//! [`StageKind::version`], in the same commit, with a line in its log.
+
+use crate::units::{Bits, BlockSize, DType, Damp, GroupSize, NSamples, NWindows, OutlierRatio, Seed, SeqLen};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Kinds of stages, in the order in which a trial passes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageKind {
+    /// Fix the contents of a model or data set.
+    Download,
+    /// Draw the calibration set.
+    Calibrate,
+    /// Quantize every linear weight at one bit width.
+    Quantize,
+    /// Sum a statistic of the loss gradient over the calibration set.
+    Gradients,
+    /// Rank weights by what their quantization would hurt.
+    Saliency,
+    /// Keep the first ones as a mask.
+    Select,
+    /// Quantize all but the masked weights.
+    MixedQuantize,
+    /// Score a checkpoint on a task.
+    Evaluate,
+}
+
+impl StageKind {
+    /// All kinds, in order.
+    pub const ALL: [StageKind; 8] = [
+        StageKind::Download,
+        StageKind::Calibrate,
+        StageKind::Quantize,
+        StageKind::Gradients,
+        StageKind::Saliency,
+        StageKind::Select,
+        StageKind::MixedQuantize,
+        StageKind::Evaluate,
+    ];
+
+    /// Version of what the stage computes. Log of bumps:
+    ///
+    /// - all kinds: 1, first release.
+    pub fn version(self) -> u32 {
+        match self {
+            StageKind::Download
+            | StageKind::Calibrate
+            | StageKind::Quantize
+            | StageKind::Gradients
+            | StageKind::Saliency
+            | StageKind::Select
+            | StageKind::MixedQuantize
+            | StageKind::Evaluate => 1,
+        }
+    }
+
+    /// The name used in labels, paths and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            StageKind::Download => "download",
+            StageKind::Calibrate => "calibrate",
+            StageKind::Quantize => "quantize",
+            StageKind::Gradients => "gradients",
+            StageKind::Saliency => "saliency",
+            StageKind::Select => "select",
+            StageKind::MixedQuantize => "mixed_quantize",
+            StageKind::Evaluate => "evaluate",
+        }
+    }
+}
+
+impl fmt::Display for StageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A stage kind with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "params", rename_all = "snake_case")]
+pub enum StageParams {
+    /// See [`DownloadParams`].
+    Download(DownloadParams),
+    /// See [`CalibrateParams`].
+    Calibrate(CalibrateParams),
+    /// See [`QuantizeParams`].
+    Quantize(QuantizeParams),
+    /// See [`GradientsParams`].
+    Gradients(GradientsParams),
+    /// See [`SaliencyParams`].
+    Saliency(SaliencyParams),
+    /// See [`SelectParams`].
+    Select(SelectParams),
+    /// [`QuantizeParams`] with a mask among the inputs.
+    MixedQuantize(QuantizeParams),
+    /// See [`EvaluateParams`].
+    Evaluate(EvaluateParams),
+}
+
+impl StageParams {
+    /// The kind these are parameters of.
+    pub fn kind(&self) -> StageKind {
+        match self {
+            StageParams::Download(_) => StageKind::Download,
+            StageParams::Calibrate(_) => StageKind::Calibrate,
+            StageParams::Quantize(_) => StageKind::Quantize,
+            StageParams::Gradients(_) => StageKind::Gradients,
+            StageParams::Saliency(_) => StageKind::Saliency,
+            StageParams::Select(_) => StageKind::Select,
+            StageParams::MixedQuantize(_) => StageKind::MixedQuantize,
+            StageParams::Evaluate(_) => StageKind::Evaluate,
+        }
+    }
+}
+
+/// The contents of a model folder or data set: only the files that stages read, in path order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DownloadParams {
+    /// Path inside the folder (or the file's name) and digest.
+    pub files: Vec<FileDigest>,
+}
+
+/// One file's identity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileDigest {
+    /// Relative path with `/` between parts.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// blake3 of the contents, 64 hexadecimal digits.
+    pub blake3: String,
+}
+
+/// How a text data set's file becomes one string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TextFormat {
+    /// The file as it is.
+    #[default]
+    Plain,
+    /// WikiText's raw file: each line is a row that keeps its newline (blank lines are empty rows), rows joined
+    /// with two newlines, as GPTQ's data loader does with the published data set.
+    Wikitext,
+}
+
+/// How calibration windows are drawn from a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "sampling", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sampling {
+    /// Consecutive windows from the start.
+    First,
+    /// GPTQ's way: window starts drawn by Python's `random.seed(seed)` and
+    /// `random.randint(0, n_tokens - seq_len - 1)`.
+    Random {
+        /// Seed of the generator.
+        seed: Seed,
+    },
+}
+
+/// Draws a calibration set of token ids. Inputs: `model` (its tokenizer), `dataset`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrateParams {
+    /// How the file becomes a string.
+    pub format: TextFormat,
+    /// How many sequences.
+    pub n_samples: NSamples,
+    /// Tokens in each.
+    pub seq_len: SeqLen,
+    /// How the windows are chosen.
+    pub draw: Sampling,
+}
+
+/// How integer codes are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rounding {
+    /// Round to nearest.
+    Rtn,
+    /// GPTQ (arXiv 2210.17323): error-compensated rounding against the calibration Hessian.
+    Gptq,
+}
+
+/// How a row's (or group's) range is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grid {
+    /// The full range of the weights.
+    Minmax,
+    /// Shrunk ranges compared by Σ|ŵ − w|^2.4 (GPTQ's search).
+    #[default]
+    Mse,
+}
+
+/// Quantizes every linear weight; with an input `mask`, the masked weights stay in 16 bit.
+/// Inputs: `model`; `calibration` for GPTQ; `mask` for mixed precision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuantizeParams {
+    /// Bits of each code.
+    pub bits: Bits,
+    /// Columns that share a grid; a whole row when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_size: Option<GroupSize>,
+    /// How ranges are found.
+    pub grid: Grid,
+    /// How codes are chosen, with the method's own parameters.
+    pub rounding: RoundingParams,
+    /// Number format of the forward passes that collect statistics (weights are always quantized in f32).
+    /// Absent for RTN, which runs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<DType>,
+}
+
+/// [`Rounding`] with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RoundingParams {
+    /// Round to nearest.
+    Rtn,
+    /// GPTQ.
+    Gptq {
+        /// Added to the Hessian's diagonal, as a share of its mean.
+        damp: Damp,
+        /// Columns between lazy updates.
+        block_size: BlockSize,
+        /// Recollect statistics after each of {k,v,q}, {o}, {up,gate}, {down} instead of once per block.
+        true_sequential: bool,
+    },
+}
+
+/// What is summed over the calibration set, per linear weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// Σ abs(dL/dW)
+    Abs,
+    /// Σ (dL/dW)²
+    Square,
+    /// Σ dL/dW
+    Signed,
+}
+
+/// Σ over sequences of a function of dL/dW, L the mean next-token cross-entropy of one sequence.
+/// Inputs: `model`, `calibration`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GradientsParams {
+    /// What is summed.
+    pub reduction: Reduction,
+    /// Number format of the passes; sums are f32.
+    pub dtype: DType,
+}
+
+/// Saliency scores (arXiv 2504.07389, section 3 and table 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Score {
+    /// abs(W) · Σabs(g) · abs(W − Ŵ)
+    Tacq,
+    /// abs(W)
+    Weight,
+    /// Σg²
+    Fisher,
+    /// Signed gradients summed before the absolute value: abs(W) · abs(Σg) · abs(W − Ŵ)
+    Signed,
+    /// Σabs(g)
+    AbsGrad,
+    /// Magnitude-sharpened gradient: abs(W) · Σabs(g)
+    Msg,
+    /// Quantization-aware localization: Σabs(g) · abs(W − Ŵ)
+    Qal,
+    /// Uniform random numbers.
+    Random,
+}
+
+impl Score {
+    /// All scores.
+    pub const ALL: [Score; 8] = [
+        Score::Tacq,
+        Score::Weight,
+        Score::Fisher,
+        Score::Signed,
+        Score::AbsGrad,
+        Score::Msg,
+        Score::Qal,
+        Score::Random,
+    ];
+
+    /// The gradient statistic it needs.
+    pub fn reduction(self) -> Option<Reduction> {
+        match self {
+            Score::Tacq | Score::AbsGrad | Score::Msg | Score::Qal => Some(Reduction::Abs),
+            Score::Fisher => Some(Reduction::Square),
+            Score::Signed => Some(Reduction::Signed),
+            Score::Weight | Score::Random => None,
+        }
+    }
+
+    /// Whether it contrasts the weights with a uniform quantization.
+    pub fn needs_uniform(self) -> bool {
+        matches!(self, Score::Tacq | Score::Signed | Score::Qal)
+    }
+
+    /// The name used in YAML and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Score::Tacq => "tacq",
+            Score::Weight => "weight",
+            Score::Fisher => "fisher",
+            Score::Signed => "signed",
+            Score::AbsGrad => "abs_grad",
+            Score::Msg => "msg",
+            Score::Qal => "qal",
+            Score::Random => "random",
+        }
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Ranks all linear weights and keeps the top ones.
+/// Inputs: `model`; `gradients` and `uniform` where the score needs them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaliencyParams {
+    /// The score.
+    pub score: Score,
+    /// Share of the weights kept as sorted candidates; any smaller outlier ratio is a prefix of them.
+    pub candidates: OutlierRatio,
+    /// Seed of [`Score::Random`]; absent for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
+}
+
+/// Keeps the k = floor(outlier_ratio · number of linear weights) best candidates. Input: `saliency`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelectParams {
+    /// Share of the linear weights.
+    pub outlier_ratio: OutlierRatio,
+}
+
+/// Scores the model, or a checkpoint of it, on one task.
+/// Inputs: `model`, `dataset`; `checkpoint` unless the 16-bit model itself is evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateParams {
+    /// What is measured.
+    pub task: TaskParams,
+    /// Number format of computation.
+    pub dtype: DType,
+}
+
+/// A task with its protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "protocol", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TaskParams {
+    /// exp of the mean loss over consecutive windows: each window's mean cross-entropy over its seq_len − 1
+    /// predictions, times seq_len, summed, divided by (windows · seq_len).
+    Perplexity {
+        /// How the file becomes a string.
+        format: TextFormat,
+        /// Tokens a window.
+        seq_len: SeqLen,
+        /// At most so many windows; all that fit when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        n_windows: Option<NWindows>,
+    },
+}

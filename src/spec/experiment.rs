@@ -1,0 +1,180 @@
+//! An experiment as it is meant: every default filled in, every list expanded, every value in range.
+//!
+//! Nothing here knows YAML; [`super::resolve`] builds it from what was written.
+
+use super::error::Position;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tacq_protocol::stage::{Grid, RoundingParams, Score, TextFormat};
+use tacq_protocol::units::{
+    Bits, DType, Damp, Device, GroupSize, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
+};
+
+/// One experiment file, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// Name of the experiment; also of its results folder.
+    pub name: String,
+    /// Axis: base models.
+    pub models: Vec<ModelSource>,
+    /// Data sets by name.
+    pub datasets: BTreeMap<String, Dataset>,
+    /// Axis: names of the data sets to calibrate on.
+    pub condition_on: Vec<String>,
+    /// Axis: bit widths.
+    pub bits: Vec<Bits>,
+    /// Axis: seeds.
+    pub seeds: Vec<Seed>,
+    /// Axis: methods, each with one value per parameter.
+    pub methods: Vec<Method>,
+    /// How calibration sets are drawn.
+    pub calibration: Calibration,
+    /// Which tasks each trial is evaluated on.
+    pub evaluate: Evaluate,
+    /// Tasks by name: every data set with a test split, under its own name unless overridden.
+    pub tasks: BTreeMap<String, Task>,
+    /// Whether the 16-bit model is evaluated too.
+    pub baseline: bool,
+    /// What is rendered, and where.
+    pub report: Report,
+    /// How it is executed.
+    pub run: RunSettings,
+}
+
+/// A base model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelSource {
+    /// As written; names the model in labels and tables by its last path component.
+    pub text: String,
+    /// The folder, relative paths taken from the working directory.
+    pub folder: PathBuf,
+    /// Where it was written.
+    pub position: Position,
+}
+
+/// A text data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// How each file becomes one string.
+    pub format: TextFormat,
+    /// File to calibrate on.
+    pub train: Option<SplitSource>,
+    /// File to evaluate on.
+    pub test: Option<SplitSource>,
+}
+
+/// One split of a data set: a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SplitSource {
+    /// A file, or a folder that holds the split in a published layout.
+    pub path: PathBuf,
+    /// Where it was written.
+    pub position: Position,
+}
+
+/// A quantization method with all its parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Method {
+    /// Uniform quantization by round to nearest or GPTQ.
+    Uniform(Uniform),
+    /// TaCQ, or one of its ablations: mixed precision by saliency.
+    Tacq(Tacq),
+}
+
+/// Parameters of uniform quantization.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uniform {
+    /// Round to nearest or GPTQ, with its own parameters.
+    pub rounding: RoundingParams,
+    /// Columns that share a grid; a whole row when absent.
+    pub group_size: Option<GroupSize>,
+    /// How ranges are found.
+    pub grid: Grid,
+}
+
+/// Parameters of TaCQ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tacq {
+    /// Share of the linear weights kept in 16 bit.
+    pub outlier_ratio: OutlierRatio,
+    /// What ranks the weights.
+    pub saliency: Score,
+    /// How the other weights are quantized; also, without the mask, the quantization that saliency contrasts with.
+    pub quantizer: Uniform,
+}
+
+/// How calibration sets are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calibration {
+    /// Sequences.
+    pub n_samples: NSamples,
+    /// Tokens in each.
+    pub seq_len: SeqLen,
+    /// Which windows of the text.
+    pub sampling: CalibrationSampling,
+}
+
+/// Which windows of a text are used.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibrationSampling {
+    /// Random starts, as GPTQ's data loader draws them from the trial's seed.
+    #[default]
+    Random,
+    /// Consecutive windows from the start, whatever the seed.
+    First,
+}
+
+/// Which tasks each trial is evaluated on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evaluate {
+    /// The task of the data set conditioned on.
+    Matched,
+    /// These, for every trial.
+    Tasks(Vec<String>),
+}
+
+/// A perplexity task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// Tokens a window.
+    pub seq_len: SeqLen,
+    /// At most so many windows; all when absent.
+    pub n_windows: Option<NWindows>,
+}
+
+/// What is rendered, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Template files or names of built-in templates.
+    pub templates: Vec<String>,
+    /// Folder that receives tables and rendered templates.
+    pub dir: PathBuf,
+}
+
+/// How an experiment is executed; never part of a stage key, but for `dtype`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSettings {
+    /// One engine per entry.
+    pub devices: Vec<Device>,
+    /// Number format of computation; part of the keys of the stages that compute.
+    pub dtype: DType,
+    /// The store's folder.
+    pub store: PathBuf,
+    /// Threads of each engine; all cores when absent.
+    pub threads: Option<u32>,
+    /// Seconds between in-stage checkpoints.
+    pub checkpoint_secs: u32,
+}
+
+/// The damping that GPTQ's authors use.
+pub const DEFAULT_DAMP: &str = "0.01";
+
+/// [`DEFAULT_DAMP`] as a value.
+pub fn default_damp() -> Damp {
+    DEFAULT_DAMP.parse().expect("a valid damping")
+}
