@@ -1,0 +1,116 @@
+//! The engine's error: what each module can say, and the failure kind and hint the driver is told.
+
+use crate::device::DeviceError;
+use crate::fsx::FsError;
+use crate::model::ModelError;
+use crate::tensorfile::TensorFileError;
+use std::io;
+use tacq_protocol::FailureKind;
+use tch::TchError;
+
+/// Result of the engine's fallible functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Anything that makes a stage fail.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// A safetensors file is broken or does not hold what is needed.
+    #[error(transparent)]
+    TensorFile(#[from] TensorFileError),
+    /// A model folder does not describe a model that can be run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// libtorch raised an exception.
+    #[error("libtorch: {}", first_line(.0))]
+    Torch(#[from] TchError),
+}
+
+impl Error {
+    /// The sort of failure, which decides what the driver does next.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Error::Fs(e) => e.kind(),
+            Error::TensorFile(e) => e.kind(),
+            Error::Model(e) => e.kind(),
+            Error::Device(_) => FailureKind::Device,
+            Error::Torch(e) => torch_kind(e),
+        }
+    }
+
+    /// What a person can do about it, where the message does not say it already.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Fs(e) => return e.hint().map(str::to_owned),
+            Error::TensorFile(e) => return e.hint().map(str::to_owned),
+            Error::Model(e) => return e.hint(),
+            _ if self.kind() == FailureKind::OutOfMemory => {
+                "free memory on the device, or use a shorter seq_len or dtype bf16"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// The message without the C++ stack that libtorch appends.
+fn first_line(error: &TchError) -> String {
+    let text = error.to_string();
+    let text = text.split("\nException raised from").next().unwrap_or(&text);
+    let text = text.trim_start_matches("Internal torch error: ").trim();
+    text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// libtorch throws one C++ type for nearly everything; only its text tells exhaustion from a bug.
+fn torch_kind(error: &TchError) -> FailureKind {
+    if let TchError::Io(e) = error {
+        return io_kind(e);
+    }
+    let text = error.to_string().to_lowercase();
+    let says = |needles: &[&str]| needles.iter().any(|n| text.contains(n));
+    if says(&["out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc"]) {
+        FailureKind::OutOfMemory
+    } else if says(&["cuda error", "no kernel image", "nvidia driver", "cuda driver"]) {
+        FailureKind::Device
+    } else {
+        FailureKind::Internal
+    }
+}
+
+/// The failure kind of an operating system error: what is absent is the input's fault, the rest the machine's.
+pub fn io_kind(error: &io::Error) -> FailureKind {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            FailureKind::InvalidInput
+        }
+        io::ErrorKind::OutOfMemory => FailureKind::OutOfMemory,
+        _ => FailureKind::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtorch_exceptions_are_classified_by_their_text() {
+        let kind = |text: &str| Error::from(TchError::Torch(text.to_owned())).kind();
+        assert_eq!(kind("CUDA out of memory. Tried to allocate 2.00 GiB"), FailureKind::OutOfMemory);
+        let cpu = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory";
+        assert_eq!(kind(cpu), FailureKind::OutOfMemory);
+        assert_eq!(kind("CUDA error: invalid device ordinal"), FailureKind::Device);
+        assert_eq!(kind("mat1 and mat2 shapes cannot be multiplied"), FailureKind::Internal);
+    }
+
+    #[test]
+    fn libtorch_messages_lose_their_stack() {
+        let error =
+            Error::from(TchError::Torch("bad shape\nException raised from f at x.cpp:1\nframe".into()));
+        assert_eq!(error.to_string(), "libtorch: bad shape");
+    }
+}

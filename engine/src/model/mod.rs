@@ -1,0 +1,79 @@
+//! Llama and Qwen2 language models on libtorch, block by block.
+//!
+//! [`config`] turns `config.json` into a checked [`ModelConfig`]; [`weights`] reads the safetensors; [`rope`],
+//! [`block`] and [`ends`] are the parts of the network (Hugging Face transformers' `modeling_llama.py` and
+//! `modeling_qwen2.py` are the reference for every operation's order and number format); [`Model`] joins them.
+
+pub mod block;
+pub mod config;
+pub mod ends;
+mod error;
+pub mod layout;
+pub mod rope;
+pub mod weights;
+
+pub use block::{Block, Proj};
+pub use config::ModelConfig;
+pub use ends::{Embedding, Head};
+pub use error::ModelError;
+pub use layout::{LinearWeight, linear_weights};
+pub use rope::Rope;
+pub use weights::{LinearSource, Weights};
+
+use crate::Result;
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+
+/// A whole model on one device in one number format.
+#[derive(Debug)]
+pub struct Model {
+    /// What it is.
+    pub config: ModelConfig,
+    /// Token ids → hidden states.
+    pub embedding: Embedding,
+    /// The decoder blocks, first to last.
+    pub blocks: Vec<Block>,
+    /// Hidden states → logits.
+    pub head: Head,
+}
+
+impl Model {
+    /// Loads a model folder; linear weights that `source` has replace those of the folder.
+    pub fn load(
+        folder: &Path,
+        kind: Kind,
+        device: Device,
+        source: Option<&dyn LinearSource>,
+    ) -> Result<Self> {
+        let config = ModelConfig::read(folder)?;
+        let weights = Weights::open(folder)?;
+        let embedding = Embedding::load(&weights, &config, kind, device)?;
+        let blocks = (0..config.layers)
+            .map(|layer| Block::load(&weights, &config, layer, kind, device, source))
+            .collect::<Result<_>>()?;
+        let head = Head::load(&weights, &config, &embedding)?;
+        Ok(Self { config, embedding, blocks, head })
+    }
+
+    /// The rotary table for sequences of up to `length` tokens, in the model's number format and device.
+    pub fn rope(&self, length: i64) -> Result<Rope> {
+        let like = &self.embedding.weight;
+        Rope::new(&self.config, length, like.kind(), like.device())
+    }
+
+    /// Hidden states after the last block, before the final norm: `ids` [b, t] → [b, t, hidden].
+    pub fn hidden(&self, ids: &Tensor, rope: &Rope) -> Result<Tensor> {
+        let mut h = self.embedding.forward(ids)?;
+        for block in &self.blocks {
+            h = block.forward(&h, rope)?;
+        }
+        Ok(h)
+    }
+
+    /// Logits of every position: `ids` [b, t] → [b, t, vocab], in the model's number format.
+    pub fn logits(&self, ids: &Tensor) -> Result<Tensor> {
+        let length = ids.size().last().copied().unwrap_or(0);
+        let rope = self.rope(length)?;
+        self.head.logits(&self.hidden(ids, &rope)?)
+    }
+}

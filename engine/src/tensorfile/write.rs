@@ -1,0 +1,83 @@
+//! Writes a safetensors file tensor by tensor, so that no more than one tensor is ever held in memory.
+
+use crate::fsx::{AtomicFile, FsError};
+use safetensors::Dtype;
+use std::path::Path;
+
+/// Announces a tensor of a file to be written.
+#[derive(Debug, Clone)]
+pub struct TensorSpec {
+    /// Name in the file.
+    pub name: String,
+    /// Number format.
+    pub dtype: Dtype,
+    /// Shape.
+    pub shape: Vec<u64>,
+}
+
+impl TensorSpec {
+    /// Announces a tensor.
+    pub fn new(name: impl Into<String>, dtype: Dtype, shape: &[u64]) -> Self {
+        Self { name: name.into(), dtype, shape: shape.to_vec() }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.shape.iter().product::<u64>() * self.dtype.bitsize() as u64 / 8
+    }
+}
+
+/// Writes a safetensors file: the header from the announced tensors, then their bytes in the same order.
+///
+/// Equal tensors make equal files: the header keeps the announced order and carries no metadata. The file appears
+/// under its name only with [`TensorWriter::commit`].
+#[derive(Debug)]
+pub struct TensorWriter {
+    file: AtomicFile,
+    /// Bytes still to come.
+    missing: u64,
+}
+
+impl TensorWriter {
+    /// Starts the file with its header.
+    pub fn create(path: &Path, tensors: &[TensorSpec]) -> Result<Self, FsError> {
+        let mut file = AtomicFile::create(path)?;
+        let (header, missing) = header(tensors);
+        file.write(&(header.len() as u64).to_le_bytes())?;
+        file.write(header.as_bytes())?;
+        Ok(Self { file, missing })
+    }
+
+    /// Appends bytes of the current tensor; tensors follow each other without a gap.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
+        self.missing = self.missing.checked_sub(bytes.len() as u64).expect("no more bytes than announced");
+        self.file.write(bytes)
+    }
+
+    /// Flushes the file and gives it its name.
+    ///
+    /// # Panics
+    /// If fewer bytes were written than announced.
+    pub fn commit(self) -> Result<(), FsError> {
+        assert_eq!(self.missing, 0, "every announced tensor was written");
+        self.file.commit()
+    }
+}
+
+/// The header's text, padded so that the data starts at a multiple of 8, and the bytes of data.
+fn header(tensors: &[TensorSpec]) -> (String, u64) {
+    let mut offset = 0;
+    let mut text = String::from("{");
+    for tensor in tensors {
+        let end = offset + tensor.bytes();
+        let entry = serde_json::json!({
+            "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [offset, end],
+        });
+        let comma = if text.len() > 1 { "," } else { "" };
+        text.push_str(&format!("{comma}{}:{entry}", serde_json::Value::from(tensor.name.as_str())));
+        offset = end;
+    }
+    text.push('}');
+    let padding = text.len().next_multiple_of(8) - text.len();
+    text.extend(std::iter::repeat_n(' ', padding));
+    (text, offset)
+}
