@@ -10,8 +10,13 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
-/// The library that makes a folder a libtorch folder.
-const MARK: &str = "libtorch_cpu.so";
+/// Names the library that makes a folder a libtorch folder.
+fn mark() -> &'static str {
+    match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("macos") => "libtorch_cpu.dylib",
+        _ => "libtorch_cpu.so",
+    }
+}
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -20,7 +25,7 @@ fn main() {
     }
     match library_folder() {
         Ok(folder) => {
-            println!("cargo::rerun-if-changed={}", folder.join(MARK).display());
+            println!("cargo::rerun-if-changed={}", folder.join(mark()).display());
             // One -Xlinker per word: unlike -Wl, it leaves commas in the path alone.
             for word in ["-rpath", &folder.display().to_string()] {
                 println!("cargo::rustc-link-arg=-Xlinker");
@@ -37,18 +42,15 @@ fn main() {
 /// The folder with libtorch's libraries, found as `torch-sys` finds it.
 fn library_folder() -> Result<PathBuf, String> {
     if env::var_os("LIBTORCH_USE_PYTORCH").is_some() {
-        return Err(
-            "LIBTORCH_USE_PYTORCH is not supported: unset it and set LIBTORCH to the installed torch \
-                    folder, or run `make libtorch`"
-                .to_owned(),
-        );
+        let hint = "unset it and set LIBTORCH to the installed torch folder, or run `make libtorch`";
+        return Err(format!("LIBTORCH_USE_PYTORCH is not supported: {hint}"));
     }
     let (variable, root) = ["LIBTORCH_LIB", "LIBTORCH"]
         .into_iter()
         .find_map(|name| env::var_os(name).map(|value| (name, PathBuf::from(value))))
         .ok_or("LIBTORCH is not set: run `make libtorch`, then cargo inside the repository")?;
     let folder = root.join("lib");
-    if !folder.join(MARK).is_file() {
+    if !folder.join(mark()).is_file() {
         return Err(missing(variable, &folder));
     }
     if !folder.is_absolute() {
@@ -60,7 +62,8 @@ fn library_folder() -> Result<PathBuf, String> {
 fn missing(variable: &str, folder: &Path) -> String {
     format!(
         "libtorch is not installed: {} does not exist. Run `make libtorch`, or set {variable} to a folder that \
-         holds lib/{MARK} and include/ of libtorch 2.11",
-        folder.join(MARK).display()
+         holds lib/{} and include/ of libtorch 2.11",
+        folder.join(mark()).display(),
+        mark()
     )
 }
