@@ -21,7 +21,7 @@ pub struct UnitError {
 macro_rules! integer_unit {
     ($(#[$doc:meta])* $name:ident, $inner:ty, $range:expr, $expected:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name($inner);
 
@@ -54,6 +54,18 @@ macro_rules! integer_unit {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let (low, high): ($inner, $inner) = $range.into_inner();
+                schemars::json_schema!({
+                    "type": "integer", "minimum": low, "maximum": high, "description": $expected
+                })
             }
         }
     };
@@ -177,7 +189,9 @@ macro_rules! decimal_unit {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "number", "description": $expected })
+                schemars::json_schema!({
+                    "type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": $expected
+                })
             }
         }
     };

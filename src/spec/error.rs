@@ -62,3 +62,19 @@ impl fmt::Display for SpecErrors {
         Ok(())
     }
 }
+
+/// Why an experiment file could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("cannot read the experiment file {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is wrong.
+    #[error(transparent)]
+    Invalid(#[from] SpecErrors),
+}

@@ -139,8 +139,10 @@ pub enum Evaluate {
 }
 
 /// A perplexity task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
+    /// Name of the data set whose test split it reads.
+    pub dataset: String,
     /// Tokens a window.
     pub seq_len: SeqLen,
     /// At most so many windows; all when absent.

@@ -1,7 +1,27 @@
 //! Experiment files: what may be written, what it means, and everything that is wrong with one, at once.
+//!
+//! Text → [`node`] tree with positions ([`parse`], then [`set`]) → [`raw`], what was written ([`read`]) →
+//! [`Experiment`], what is meant ([`resolve`]) → [`Trial`]s ([`axes`]).
 
+pub mod axes;
 pub mod error;
 pub mod experiment;
+mod load;
+mod methods;
+mod node;
+mod parse;
+mod raw;
+mod read;
+mod resolve;
+mod scalar;
+mod schema;
+mod set;
+mod suggest;
+mod tasks;
 
-pub use error::{Diagnostic, Position, SpecErrors};
+pub use axes::{Trial, model_names, trials};
+pub use error::{Diagnostic, LoadError, Position, SpecErrors};
 pub use experiment::Experiment;
+pub use load::{load, parse_str};
+pub use resolve::DEFAULT_TEMPLATE;
+pub use schema::schema;

@@ -1,0 +1,310 @@
+//! What may be written in an experiment file, key by key: read from here, and the source of the JSON Schema.
+//!
+//! The comment of a key is its description in editors.
+
+use super::experiment::CalibrationSampling;
+use super::node::{Entry, Node, Value};
+use super::read::{Decode, List, Names, Reader, Spanned, record};
+use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Threads};
+use super::suggest::suggest;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+use tacq_protocol::stage::{Grid, Rounding, Score, TextFormat};
+use tacq_protocol::units::{
+    Bits, BlockSize, DType, Damp, Device, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
+};
+
+record! {
+    /// A sweep of post-training quantization.
+    Experiment is "an experiment, which is a mapping with the keys name, model, sweep and others" {
+        /// Name of the experiment and of its folder in results/: letters, digits, `.`, `_`, `-`.
+        @required name: Spanned<ExperimentName>,
+        /// Folder of the base model, or a list of them (an axis).
+        @required model: List<FilePath>,
+        /// The axes; the grid is their product.
+        @required sweep: Sweep,
+        /// Texts to calibrate and evaluate on, by a name of your choice.
+        datasets: Names<Dataset>,
+        /// Changes to tasks, and further tasks, by name. Each data set with a test split is a task of its name.
+        tasks: Names<Task>,
+        /// How calibration sets are drawn.
+        calibration: Calibration,
+        /// Tasks of each trial: matched (those of the data set conditioned on), all, or a list of names.
+        /// Default: matched if there is condition_on, else all.
+        evaluate: Spanned<Evaluate>,
+        /// Whether the 16-bit model is evaluated too. Default: true.
+        baseline: bool,
+        /// Tables and pages.
+        report: Report,
+        /// How it is executed; changes no result but for dtype.
+        run: Run,
+    }
+}
+
+record! {
+    /// The axes of the grid. Each value is a scalar or a list.
+    Sweep is "a mapping of axes" {
+        /// Names of the data sets to calibrate on.
+        condition_on: List<Name>,
+        /// Bits per quantized weight.
+        @required bits: List<Bits>,
+        /// Seeds of calibration sampling and random saliency. Default: 0.
+        seed: List<Seed>,
+        /// Quantization methods: rtn, gptq, tacq; alone or with parameters, which may be lists.
+        @required methods: List<Method>,
+    }
+}
+
+record! {
+    /// Round to nearest. Needs no calibration.
+    Rtn is "a mapping of parameters" {
+        /// Columns that share a scale and zero point, or `row`. Default: row.
+        group_size: List<Group>,
+        /// How ranges are found. Default: mse.
+        grid: List<Grid>,
+    }
+}
+
+record! {
+    /// GPTQ (arXiv 2210.17323).
+    Gptq is "a mapping of parameters" {
+        /// Columns that share a scale and zero point, or `row`. Default: row.
+        group_size: List<Group>,
+        /// How ranges are found. Default: mse.
+        grid: List<Grid>,
+        /// Added to the Hessian's diagonal, as a share of its mean. Default: 0.01.
+        damp: List<Damp>,
+        /// Columns between lazy updates. Default: 128.
+        block_size: List<BlockSize>,
+        /// Whether statistics are collected again after each group of layers in a block. Default: true.
+        true_sequential: List<bool>,
+    }
+}
+
+record! {
+    /// TaCQ (arXiv 2504.07389) and its ablations: the most salient weights stay in 16 bit.
+    Tacq is "a mapping of parameters" {
+        /// Share of the linear weights kept in 16 bit, such as 0.0035.
+        @required outlier_ratio: List<OutlierRatio>,
+        /// What ranks the weights. Default: tacq.
+        saliency: List<Score>,
+        /// How the other weights are quantized. Default: gptq.
+        quantizer: List<Rounding>,
+        /// Columns that share a scale and zero point, or `row`. Default: row.
+        group_size: List<Group>,
+        /// How ranges are found. Default: mse.
+        grid: List<Grid>,
+        /// Added to the Hessian's diagonal, as a share of its mean. For gptq only. Default: 0.01.
+        damp: List<Damp>,
+        /// Columns between lazy updates. For gptq only. Default: 128.
+        block_size: List<BlockSize>,
+        /// Whether statistics are collected again after each group of layers in a block. For gptq only. Default: true.
+        true_sequential: List<bool>,
+    }
+}
+
+record! {
+    /// A text in two splits.
+    Dataset is "a mapping with the keys path, train, test, format" {
+        /// Folder that holds both splits under their published names.
+        path: Spanned<FilePath>,
+        /// File to calibrate on; instead of the one in path.
+        train: Spanned<FilePath>,
+        /// File to evaluate on; instead of the one in path.
+        test: Spanned<FilePath>,
+        /// How a file becomes one text: plain, or wikitext (rows joined with blank lines as GPTQ does).
+        /// Default: plain.
+        format: TextFormat,
+    }
+}
+
+record! {
+    /// Perplexity on a data set's test split.
+    Task is "a mapping with the keys dataset, seq_len, n_windows" {
+        /// Data set; by default the one of the task's name.
+        dataset: Spanned<Name>,
+        /// Tokens a window. Default: calibration.seq_len.
+        seq_len: SeqLen,
+        /// At most so many windows. Default: all.
+        n_windows: NWindows,
+    }
+}
+
+record! {
+    /// How calibration sets are drawn.
+    Calibration is "a mapping with the keys n_samples, seq_len, sampling" {
+        /// Sequences. Default: 128.
+        n_samples: NSamples,
+        /// Tokens in each. Default: 2048.
+        seq_len: SeqLen,
+        /// random (window starts from the seed, as GPTQ) or first (consecutive windows from the start).
+        /// Default: random.
+        sampling: CalibrationSampling,
+    }
+}
+
+record! {
+    /// Tables and pages.
+    Report is "a mapping with the keys templates, dir" {
+        /// Built-in templates or files. Default: table.md.j2.
+        templates: List<FilePath>,
+        /// Folder of the tables. Default: results/ and the experiment's name.
+        dir: FilePath,
+    }
+}
+
+record! {
+    /// How the experiment is executed.
+    Run is "a mapping with the keys devices, dtype, store, threads, checkpoint_secs" {
+        /// One engine per entry: cpu or cuda:N. Default: cpu.
+        devices: List<Device>,
+        /// Number format of computation: f32 or bf16. Default: f32.
+        dtype: DType,
+        /// Folder of the store. Default: .tacq.
+        store: FilePath,
+        /// Threads of each engine. Default: all cores.
+        threads: Threads,
+        /// Seconds between checkpoints inside a stage; 0 takes every chance. Default: 30.
+        checkpoint_secs: CheckpointSecs,
+    }
+}
+
+/// A method with its parameters as written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Method {
+    /// `rtn`
+    Rtn(Rtn),
+    /// `gptq`
+    Gptq(Gptq),
+    /// `tacq`
+    Tacq(Box<Tacq>),
+}
+
+impl Method {
+    /// Their names.
+    pub const NAMES: &[&str] = &["rtn", "gptq", "tacq"];
+}
+
+impl Decode for Method {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Text(name) => {
+                method(name, node, &Node { value: Value::Map(Vec::new()), ..node.clone() }, reader)
+            }
+            Value::Map(entries) => match entries.as_slice() {
+                [Entry { key, node: Node { value: Value::Null, place }, .. }] => {
+                    method(key, node, &Node { value: Value::Map(Vec::new()), place: place.clone() }, reader)
+                }
+                [] => {
+                    reader.report(&node.place, "an empty mapping is not a method: rtn, gptq or tacq");
+                    None
+                }
+                [entry] => method(&entry.key, node, &entry.node, reader),
+                _ => {
+                    let keys = entries.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>().join(", ");
+                    let message = format!("a method is one name with its parameters; found the keys: {keys}");
+                    let indented = matches!(entries.first(), Some(Entry { key, node: Node { value: Value::Null, .. }, .. })
+                        if Method::NAMES.contains(&key.as_str()));
+                    let hint = match indented {
+                        true => "indent the parameters deeper than the method's name",
+                        false => "write each method as its own list item: `- name: {parameter: value}`",
+                    };
+                    reader.report_with(&node.place, message, Some(hint.to_owned()));
+                    None
+                }
+            },
+            _ => {
+                reader.unexpected(node, "a method: rtn, gptq or tacq");
+                None
+            }
+        }
+    }
+}
+
+fn method(name: &str, node: &Node, parameters: &Node, reader: &mut Reader) -> Option<Method> {
+    match name {
+        "rtn" => Rtn::decode(parameters, reader).map(Method::Rtn),
+        "gptq" => Gptq::decode(parameters, reader).map(Method::Gptq),
+        "tacq" => Tacq::decode(parameters, reader).map(|tacq| Method::Tacq(Box::new(tacq))),
+        _ => {
+            let names = Method::NAMES.iter().copied();
+            let message = match Score::ALL.iter().find(|score| score.name() == name) {
+                Some(_) => format!("`{name}` is not a method but a saliency of tacq"),
+                None => format!("`{name}` is not a method; known: {}", Method::NAMES.join(", ")),
+            };
+            let hint = match Score::ALL.iter().find(|score| score.name() == name) {
+                Some(_) => Some(format!("write `tacq: {{saliency: {name}, outlier_ratio: …}}`")),
+                None => suggest(name, names).map(|name| format!("did you mean `{name}`?")),
+            };
+            reader.report_with(&node.place, message, hint);
+            None
+        }
+    }
+}
+
+impl JsonSchema for Method {
+    fn schema_name() -> Cow<'static, str> {
+        "Method".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "enum": ["rtn", "gptq"] },
+                {
+                    "type": "object",
+                    "properties": {
+                        "rtn": generator.subschema_for::<Rtn>(),
+                        "gptq": generator.subschema_for::<Gptq>(),
+                        "tacq": generator.subschema_for::<Tacq>(),
+                    },
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
+            ],
+        })
+    }
+}
+
+/// Which tasks each trial is evaluated on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evaluate {
+    /// Those of the data set conditioned on.
+    Matched,
+    /// All.
+    All,
+    /// These.
+    Tasks(List<Name>),
+}
+
+impl Evaluate {
+    /// Words that therefore cannot name a data set or task.
+    pub const WORDS: [&str; 2] = ["matched", "all"];
+}
+
+impl Decode for Evaluate {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if text == "matched" => Some(Evaluate::Matched),
+            Value::Text(text) if text == "all" => Some(Evaluate::All),
+            Value::Text(_) | Value::List(_) => List::decode(node, reader).map(Evaluate::Tasks),
+            _ => {
+                reader.unexpected(node, "matched, all, or a list of tasks");
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for Evaluate {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Evaluate".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let names = generator.subschema_for::<List<Name>>();
+        json_schema!({ "anyOf": [{ "enum": ["matched", "all"] }, names] })
+    }
+}

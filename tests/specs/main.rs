@@ -1,0 +1,132 @@
+//! Every file in `valid/` expands to the trials beside it, every file in `invalid/` gets exactly the diagnostics
+//! beside it. `UPDATE_SPECS=1 cargo test --test specs` rewrites what is expected; review the difference.
+//!
+//! Lines `# set: KEY=VALUE` in a file are given as `--set KEY=VALUE`.
+
+mod order;
+mod schema;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use tacq_sweep::spec::{self, Experiment};
+
+/// Files of one folder of tests/specs, in order.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/specs").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&dir)
+        .expect("the folder is in the repository")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    assert!(files.len() > 3, "{} holds the test files", dir.display());
+    files
+}
+
+fn load(file: &Path) -> Result<Experiment, String> {
+    let bytes = std::fs::read(file).expect("readable");
+    let text = String::from_utf8_lossy(&bytes);
+    let sets: Vec<String> =
+        text.lines().filter_map(|line| line.strip_prefix("# set: ")).map(str::to_owned).collect();
+    spec::load(file, &sets).map_err(|error| {
+        let dir = format!("{}/", file.parent().expect("in a folder").display());
+        format!("{error}\n").replace(&dir, "")
+    })
+}
+
+/// Compares with the text beside the file; returns what differs.
+fn compare(file: &Path, found: &str) -> Option<String> {
+    let expected_file = file.with_extension("txt");
+    if std::env::var_os("UPDATE_SPECS").is_some() {
+        std::fs::write(&expected_file, found).expect("writable");
+        return None;
+    }
+    let expected = std::fs::read_to_string(&expected_file).unwrap_or_default();
+    (expected != found)
+        .then(|| format!("{}\n--- expected\n{expected}--- found\n{found}", expected_file.display()))
+}
+
+/// The trials, then every setting that they do not show.
+fn describe(experiment: &Experiment) -> String {
+    let mut text = String::new();
+    for trial in spec::trials(experiment) {
+        writeln!(text, "{} -> {}", trial.label(), trial.tasks.join(", ")).expect("text");
+    }
+    let Experiment { name, models, datasets, tasks, calibration, report, run, .. } = experiment;
+    for model in models {
+        writeln!(text, "model {}", model.folder.display()).expect("text");
+    }
+    for (name, dataset) in datasets {
+        let path = |split: &Option<spec::experiment::SplitSource>| {
+            split.as_ref().map_or("none".to_owned(), |split| split.path.display().to_string())
+        };
+        let (train, test) = (path(&dataset.train), path(&dataset.test));
+        writeln!(text, "dataset {name}: {:?}, train {train}, test {test}", dataset.format).expect("text");
+    }
+    for (name, task) in tasks {
+        let windows = task.n_windows.map_or("all".to_owned(), |n| n.to_string());
+        writeln!(text, "task {name}: {windows} windows of {} on {}", task.seq_len, task.dataset)
+            .expect("text");
+    }
+    let spec::experiment::Calibration { n_samples, seq_len, sampling } = calibration;
+    writeln!(text, "calibration: {n_samples} x {seq_len}, {sampling:?}").expect("text");
+    writeln!(text, "report {name}: {} in {}", report.templates.join(", "), report.dir.display())
+        .expect("text");
+    let devices = run.devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let threads = run.threads.map_or("all".to_owned(), |n| n.to_string());
+    let (store, secs) = (run.store.display(), run.checkpoint_secs);
+    writeln!(text, "run: {devices}, {}, store {store}, threads {threads}, checkpoint {secs} s", run.dtype)
+        .expect("text");
+    text
+}
+
+#[test]
+fn valid_files_expand_to_their_trials() {
+    let differences: Vec<String> = files("valid")
+        .iter()
+        .filter_map(|file| {
+            let experiment = load(file).unwrap_or_else(|error| panic!("{}:\n{error}", file.display()));
+            compare(file, &describe(&experiment))
+        })
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn invalid_files_get_their_diagnostics() {
+    let differences: Vec<String> = files("invalid")
+        .iter()
+        .filter_map(|file| match load(file) {
+            Ok(_) => Some(format!("{} is accepted", file.display())),
+            Err(error) => compare(file, &error),
+        })
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn a_missing_file_is_a_sentence() {
+    let error = spec::load(Path::new("no/such/experiment.yaml"), &[]).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the experiment file no/such/experiment.yaml: "), "{error}");
+}
+
+#[test]
+fn shipped_experiments_are_valid() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let mut n = 0;
+    for entry in std::fs::read_dir(dir).expect("the folder is in the repository") {
+        let path = entry.expect("a readable folder").path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let experiment = spec::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+            assert!(spec::trials(&experiment).len() > 1, "{}", path.display());
+            let text = std::fs::read_to_string(&path).expect("readable");
+            assert!(
+                text.starts_with("# yaml-language-server: $schema=./schema.json\n"),
+                "{}: the first line names the schema",
+                path.display()
+            );
+            n += 1;
+        }
+    }
+    assert!(n > 0);
+}
