@@ -4,6 +4,9 @@ use std::sync::Once;
 use tacq_protocol::units::{DType, Device as DeviceName};
 use tch::{Cuda, Device, Kind};
 
+/// The libtorch this is built on: tch's release is bound to one version and refuses to build with another.
+pub const LIBTORCH_VERSION: &str = "2.11.0";
+
 /// A device that was asked for and cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -53,6 +56,19 @@ pub fn kind(dtype: DType) -> Kind {
     match dtype {
         DType::F32 => Kind::Float,
         DType::Bf16 => Kind::BFloat16,
+    }
+}
+
+/// Settings under which equal inputs give equal results on the same device.
+///
+/// f32 products on CUDA stay in full precision: libtorch's default, unless an environment variable says otherwise.
+pub fn make_repeatable() {
+    // SAFETY: called once at start, before any other thread exists that could read the environment.
+    unsafe {
+        std::env::remove_var("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE");
+        std::env::set_var("NVIDIA_TF32_OVERRIDE", "0");
+        // cuBLAS repeats its results bit by bit only with a fixed workspace.
+        std::env::set_var("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
     }
 }
 

@@ -1,8 +1,10 @@
 //! The engine's error: what each module can say, and the failure kind and hint the driver is told.
 
+use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::fsx::FsError;
 use crate::model::ModelError;
+use crate::stages::StageError;
 use crate::tensorfile::TensorFileError;
 use std::io;
 use tacq_protocol::FailureKind;
@@ -23,6 +25,12 @@ pub enum Error {
     /// A model folder does not describe a model that can be run.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A text, tokenizer or calibration set cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The request lacks something.
+    #[error(transparent)]
+    Stage(#[from] StageError),
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -38,6 +46,7 @@ impl Error {
             Error::Fs(e) => e.kind(),
             Error::TensorFile(e) => e.kind(),
             Error::Model(e) => e.kind(),
+            Error::Data(_) | Error::Stage(_) => FailureKind::InvalidInput,
             Error::Device(_) => FailureKind::Device,
             Error::Torch(e) => torch_kind(e),
         }
@@ -49,6 +58,7 @@ impl Error {
             Error::Fs(e) => return e.hint().map(str::to_owned),
             Error::TensorFile(e) => return e.hint().map(str::to_owned),
             Error::Model(e) => return e.hint(),
+            Error::Data(e) => return e.hint().map(str::to_owned),
             _ if self.kind() == FailureKind::OutOfMemory => {
                 "free memory on the device, or use a shorter seq_len or dtype bf16"
             }
@@ -58,20 +68,27 @@ impl Error {
     }
 }
 
-/// The message without the C++ stack that libtorch appends.
+/// libtorch's message without the C++ stack that it appends.
 fn first_line(error: &TchError) -> String {
-    let text = error.to_string();
-    let text = text.split("\nException raised from").next().unwrap_or(&text);
-    let text = text.trim_start_matches("Internal torch error: ").trim();
+    without_stack(error.to_string().trim_start_matches("Internal torch error: "))
+}
+
+/// A libtorch message in one line, without its C++ stack.
+pub fn without_stack(text: &str) -> String {
+    let text = text.split("\nException raised from").next().unwrap_or(text);
     text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
-/// libtorch throws one C++ type for nearly everything; only its text tells exhaustion from a bug.
 fn torch_kind(error: &TchError) -> FailureKind {
-    if let TchError::Io(e) = error {
-        return io_kind(e);
+    match error {
+        TchError::Io(e) => io_kind(e),
+        _ => text_kind(&error.to_string()),
     }
-    let text = error.to_string().to_lowercase();
+}
+
+/// libtorch throws one C++ type for nearly everything; only its text tells exhaustion from a bug.
+fn text_kind(text: &str) -> FailureKind {
+    let text = text.to_lowercase();
     let says = |needles: &[&str]| needles.iter().any(|n| text.contains(n));
     if says(&["out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc"]) {
         FailureKind::OutOfMemory
@@ -80,6 +97,11 @@ fn torch_kind(error: &TchError) -> FailureKind {
     } else {
         FailureKind::Internal
     }
+}
+
+/// The failure kind of a panic: a bug, unless libtorch ran out of memory where tch unwraps.
+pub fn panic_kind(message: &str) -> FailureKind {
+    text_kind(message)
 }
 
 /// The failure kind of an operating system error: what is absent is the input's fault, the rest the machine's.

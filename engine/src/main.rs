@@ -1,1 +1,5 @@
-fn main() {}
+//! The worker program; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    tacq_engine::cli::main()
+}

@@ -5,6 +5,7 @@
 //! `modeling_qwen2.py` are the reference for every operation's order and number format); [`Model`] joins them.
 
 pub mod block;
+pub mod cache;
 pub mod config;
 pub mod ends;
 mod error;

@@ -1,0 +1,115 @@
+//! What a stage is given: its folders, its device, a way to say how far it is.
+
+use super::StageError;
+use crate::model::{Model, cache::ModelCache};
+use crate::{Result, device};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tacq_protocol::units::DType;
+use tacq_protocol::{Event, LogLevel, Request};
+use tch::{Device, Kind};
+
+/// Receives events; the serve loop writes them to standard output, tests collect them.
+pub trait Sink: Sync {
+    /// Takes one event. Cannot fail: an engine that nobody listens to ends itself.
+    fn send(&self, event: &Event);
+}
+
+/// Shortest time between two progress events of a stage.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// One request being run.
+pub struct Context<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// Where the request says to compute, checked to exist.
+    pub device: Device,
+    sink: &'a dyn Sink,
+    models: &'a mut ModelCache,
+    resumed: bool,
+    last_progress: Option<Instant>,
+    last_checkpoint: Instant,
+}
+
+impl<'a> Context<'a> {
+    /// Checks the device and prepares to run a request.
+    pub fn new(request: &'a Request, sink: &'a dyn Sink, models: &'a mut ModelCache) -> Result<Self> {
+        let device = device::resolve(request.run.device)?;
+        device::set_threads(request.run.threads);
+        Ok(Self {
+            request,
+            device,
+            sink,
+            models,
+            resumed: false,
+            last_progress: None,
+            last_checkpoint: Instant::now(),
+        })
+    }
+
+    /// The folder (or, for a data set, file) of an input that the stage needs.
+    pub fn input(&self, role: &'static str) -> Result<&'a Path, StageError> {
+        let kind = self.request.stage.kind();
+        self.optional_input(role).ok_or(StageError::MissingInput { kind, role })
+    }
+
+    /// The folder of an input that may be absent.
+    pub fn optional_input(&self, role: &str) -> Option<&'a Path> {
+        self.request.inputs.get(role).map(PathBuf::as_path)
+    }
+
+    /// The folder that receives the artifact's files.
+    pub fn output(&self) -> &'a Path {
+        &self.request.output
+    }
+
+    /// The folder that survives a kill.
+    pub fn progress(&self) -> &'a Path {
+        &self.request.progress
+    }
+
+    /// The input model in a number format, loaded or still there from the last request.
+    pub fn model(&mut self, folder: &Path, dtype: DType) -> Result<Rc<Model>> {
+        self.models.get(folder, device::kind(dtype), self.device)
+    }
+
+    /// The libtorch number format of a dtype.
+    pub fn kind(&self, dtype: DType) -> Kind {
+        device::kind(dtype)
+    }
+
+    /// Says how far the stage is; dropped when the last time was a moment ago, unless it is the end.
+    pub fn report(&mut self, done: u64, total: u64, unit: &str) {
+        if done < total && self.last_progress.is_some_and(|t| t.elapsed() < PROGRESS_INTERVAL) {
+            return;
+        }
+        self.last_progress = Some(Instant::now());
+        self.sink.send(&Event::Progress { id: self.request.id, done, total, unit: unit.to_owned() });
+    }
+
+    /// Tells a person something in one line.
+    pub fn log(&self, level: LogLevel, message: impl Into<String>) {
+        self.sink.send(&Event::Log { id: Some(self.request.id), level, message: message.into() });
+    }
+
+    /// Notes that an earlier attempt's progress is continued.
+    pub fn mark_resumed(&mut self) {
+        self.resumed = true;
+    }
+
+    /// Whether an earlier attempt's progress was continued.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Whether it is time to write progress; if so the clock starts anew.
+    pub fn checkpoint_due(&mut self) -> bool {
+        let due =
+            self.last_checkpoint.elapsed() >= Duration::from_secs(self.request.run.checkpoint_secs.into());
+        if due {
+            self.last_checkpoint = Instant::now();
+        }
+        due
+    }
+}

@@ -1,0 +1,27 @@
+//! The stages: the only code that reads input folders and writes output folders.
+//!
+//! A stage is a function *(parameters, [`Context`])*. It writes each file of its artifact whole and flushed
+//! ([`crate::fsx`]), keeps what it needs to resume in the progress folder, and must end with the same bytes
+//! whether it was interrupted or not.
+
+mod calibrate;
+mod context;
+mod error;
+
+pub use context::{Context, Sink};
+pub use error::StageError;
+
+use crate::Result;
+use tacq_protocol::StageParams;
+
+/// Runs the request's stage; on success the artifact is complete and flushed to disk.
+pub fn run(context: &mut Context<'_>) -> Result<()> {
+    // Gradients are differentiated by hand, so libtorch never needs to record a graph.
+    let _no_grad = tch::no_grad_guard();
+    let request = context.request;
+    match &request.stage {
+        StageParams::Calibrate(params) => calibrate::run(params, context),
+        other => Err(StageError::NotAnEngineStage { kind: other.kind() }.into()),
+    }?;
+    Ok(crate::fsx::sync_dir(&request.output)?)
+}
