@@ -34,7 +34,7 @@ build: setup ## build tacq-sweep and tacq-engine in release mode
 	$(CARGO) build --release --locked --workspace --bins
 
 quickstart: build ## build, then run experiments/quickstart.yaml on a small random model, to its table
-	$(TARGET)/release/tacq-testkit quickstart .quickstart
+	$(TARGET)/release/tacq-testkit .quickstart
 	$(TARGET)/release/tacq-sweep run experiments/quickstart.yaml
 	$(TARGET)/release/tacq-sweep show experiments/quickstart.yaml
 
