@@ -2,7 +2,7 @@
 
 use super::experiment::{CalibrationSampling, Evaluate, Experiment, Method};
 use super::tasks::matched;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use tacq_protocol::stage::Score;
 use tacq_protocol::units::{Bits, Seed};
 
@@ -94,7 +94,7 @@ pub fn model_names(experiment: &Experiment) -> Vec<String> {
             .map_or_else(|| folder.to_string_lossy(), |name| name.to_string_lossy())
             .into_owned()
     };
-    let mut count: HashMap<String, usize> = HashMap::new();
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for model in &experiment.models {
         *count.entry(last(&model.folder)).or_default() += 1;
     }

@@ -4,7 +4,7 @@ use super::experiment::{Method, Tacq, Uniform, default_damp};
 use super::raw;
 use super::read::{Field, List, Reader};
 use super::resolve::values;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use tacq_protocol::stage::{Grid, Rounding, RoundingParams, Score};
 use tacq_protocol::units::{BlockSize, Damp, GroupSize};
@@ -81,7 +81,7 @@ fn default_block_size() -> BlockSize {
 /// Expands all methods, in the order of the file, a method's later parameters varying fastest.
 pub fn expand(list: List<raw::Method>, reader: &mut Reader) -> Vec<Method> {
     let mut methods = Vec::new();
-    let mut seen: HashMap<String, String> = HashMap::new();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for item in list.items {
         let variants = match item.value {
             raw::Method::Rtn(raw) => {
