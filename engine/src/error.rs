@@ -4,6 +4,8 @@ use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::fsx::FsError;
 use crate::model::ModelError;
+use crate::quant::QuantError;
+use crate::quant::checkpoint::CheckpointError;
 use crate::stages::StageError;
 use crate::tensorfile::TensorFileError;
 use std::io;
@@ -31,6 +33,12 @@ pub enum Error {
     /// The request lacks something.
     #[error(transparent)]
     Stage(#[from] StageError),
+    /// A matrix cannot be quantized.
+    #[error(transparent)]
+    Quant(#[from] QuantError),
+    /// A packed checkpoint is broken or of another model.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -47,6 +55,8 @@ impl Error {
             Error::TensorFile(e) => e.kind(),
             Error::Model(e) => e.kind(),
             Error::Data(_) | Error::Stage(_) => FailureKind::InvalidInput,
+            Error::Quant(e) => e.kind(),
+            Error::Checkpoint(e) => e.kind(),
             Error::Device(_) => FailureKind::Device,
             Error::Torch(e) => torch_kind(e),
         }
@@ -79,7 +89,8 @@ pub fn without_stack(text: &str) -> String {
     text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
-fn torch_kind(error: &TchError) -> FailureKind {
+/// The failure kind of an exception of libtorch.
+pub fn torch_kind(error: &TchError) -> FailureKind {
     match error {
         TchError::Io(e) => io_kind(e),
         _ => text_kind(&error.to_string()),

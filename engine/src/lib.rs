@@ -5,7 +5,7 @@
 //!
 //! - [`cli`], [`serve`]: requests in, events out; the only code that writes to standard output;
 //! - [`stages`]: one file per stage kind; the only code that reads input folders and writes output folders;
-//! - [`model`], [`data`]: plain parameters in, tensors or numbers out;
+//! - [`model`], [`data`], [`quant`]: plain parameters in, tensors or numbers out;
 //! - [`tensorfile`], [`fsx`]: safetensors files and durable writing;
 //! - [`error`], [`device`], [`cuda`]: one error type that knows its failure kind; devices and libtorch's settings.
 
@@ -16,6 +16,7 @@ pub mod device;
 pub mod error;
 pub mod fsx;
 pub mod model;
+pub mod quant;
 pub mod serve;
 pub mod stages;
 pub mod tensorfile;

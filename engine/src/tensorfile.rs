@@ -142,6 +142,27 @@ impl TensorFile {
         self.metadata.offset_keys()
     }
 
+    /// What the header says about the whole file under `key`.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// All tensors as announced to a writer, in the order of their bytes.
+    pub fn tensors(&self) -> Vec<TensorSpec> {
+        let spec = |name: String| {
+            let info = self.metadata.info(&name)?;
+            let shape = info.shape.iter().map(|&n| n as u64).collect();
+            Some(TensorSpec { dtype: info.dtype, shape, name })
+        };
+        self.names().into_iter().filter_map(spec).collect()
+    }
+
+    /// Size of the file in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "no valid file is empty")]
+    pub fn len(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// A tensor's shape, if it is there.
     pub fn shape(&self, name: &str) -> Option<Vec<i64>> {
         self.metadata.info(name).map(shape_of)
@@ -194,7 +215,13 @@ impl TensorFile {
         Err(TensorFileError::Shape { path, name, got, expected: expected.to_vec() })
     }
 
-    fn check_dtype(&self, name: &str, dtype: Dtype, expected: &'static str) -> Result<(), TensorFileError> {
+    /// Fails unless the tensor is there in this number format, called `expected` in the message.
+    pub fn check_dtype(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        expected: &'static str,
+    ) -> Result<(), TensorFileError> {
         if self.info(name)?.dtype == dtype { Ok(()) } else { Err(self.dtype_error(name, expected)) }
     }
 

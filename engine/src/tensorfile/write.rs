@@ -28,8 +28,8 @@ impl TensorSpec {
 
 /// Writes a safetensors file: the header from the announced tensors, then their bytes in the same order.
 ///
-/// Equal tensors make equal files: the header keeps the announced order and carries no metadata. The file appears
-/// under its name only with [`TensorWriter::commit`].
+/// Equal tensors and metadata make equal files: the header keeps the announced order. The file appears under its name
+/// only with [`TensorWriter::commit`].
 #[derive(Debug)]
 pub struct TensorWriter {
     file: AtomicFile,
@@ -40,8 +40,17 @@ pub struct TensorWriter {
 impl TensorWriter {
     /// Starts the file with its header.
     pub fn create(path: &Path, tensors: &[TensorSpec]) -> Result<Self, FsError> {
+        Self::create_with_metadata(path, tensors, &[])
+    }
+
+    /// Starts the file with its header, which says `metadata` (names and values) of the whole file.
+    pub fn create_with_metadata(
+        path: &Path,
+        tensors: &[TensorSpec],
+        metadata: &[(&str, String)],
+    ) -> Result<Self, FsError> {
         let mut file = AtomicFile::create(path)?;
-        let (header, missing) = header(tensors);
+        let (header, missing) = header(tensors, metadata);
         file.write(&(header.len() as u64).to_le_bytes())?;
         file.write(header.as_bytes())?;
         Ok(Self { file, missing })
@@ -64,9 +73,16 @@ impl TensorWriter {
 }
 
 /// The header's text, padded so that the data starts at a multiple of 8, and the bytes of data.
-fn header(tensors: &[TensorSpec]) -> (String, u64) {
+fn header(tensors: &[TensorSpec], metadata: &[(&str, String)]) -> (String, u64) {
     let mut offset = 0;
     let mut text = String::from("{");
+    if !metadata.is_empty() {
+        let pair = |(name, value): &(&str, String)| {
+            format!("{}:{}", serde_json::Value::from(*name), serde_json::Value::from(value.as_str()))
+        };
+        let pairs: Vec<String> = metadata.iter().map(pair).collect();
+        text.push_str(&format!("\"__metadata__\":{{{}}}", pairs.join(",")));
+    }
     for tensor in tensors {
         let end = offset + tensor.bytes();
         let entry = serde_json::json!({

@@ -1,0 +1,245 @@
+use super::*;
+use crate::model::LinearSource;
+use crate::quant::testing::{Normal, spec};
+use crate::quant::{MatrixMask, QuantizedMatrix, round_to_nearest};
+use crate::tensorfile::{TensorSpec, TensorWriter};
+use safetensors::Dtype;
+use std::path::{Path, PathBuf};
+
+fn matrix(bits: u64, group: Option<u64>, shape: Shape, outliers: &[u64]) -> QuantizedMatrix {
+    let weights = Normal::new(bits).vector(shape.len(), 0.1);
+    let mask = MatrixMask::from_sorted(shape.rows, shape.cols, outliers.iter().copied());
+    round_to_nearest("w", &weights, shape, spec(bits, group), mask).unwrap()
+}
+
+#[test]
+fn matrices_of_every_width_and_odd_sizes_round_trip() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.safetensors");
+    for bits in 1..=8 {
+        for group in [None, Some(16)] {
+            let shapes =
+                [Shape { rows: 3, cols: 37 }, Shape { rows: 1, cols: 1 }, Shape { rows: 5, cols: 64 }];
+            let outliers: [&[u64]; 3] = [&[0, 36, 37, 110], &[0], &[]];
+            let matrices: Vec<_> = shapes
+                .into_iter()
+                .zip(outliers)
+                .enumerate()
+                .map(|(i, (shape, outliers))| (format!("w{i}"), matrix(bits, group, shape, outliers)))
+                .collect();
+            write(&path, spec(bits, group), &matrices).unwrap();
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            for (name, matrix) in &matrices {
+                assert_eq!(&checkpoint.load(name).unwrap(), matrix, "{bits} bits, {group:?}");
+                let tensor = checkpoint.linear(name).unwrap().unwrap();
+                assert_eq!(Vec::<f32>::try_from(tensor.reshape([-1])).unwrap(), matrix.dequantize());
+            }
+            assert_eq!(checkpoint.n_outliers(), 5);
+        }
+    }
+}
+
+#[test]
+fn parts_merge_into_what_one_write_would_make() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let spec = spec(3, None);
+    let all: Vec<_> =
+        [4, 9].map(|rows| (format!("w{rows}"), matrix(3, None, Shape { rows, cols: 50 }, &[1, 70]))).into();
+    write(&at("all"), spec, &all).unwrap();
+    write(&at("first"), spec, &all[..1]).unwrap();
+    write(&at("second"), spec, &all[1..]).unwrap();
+    let parts = ["first", "second"].map(|name| Checkpoint::open(&at(name)).unwrap());
+    merge(&at("merged"), spec, &parts).unwrap();
+    assert_eq!(std::fs::read(at("merged")).unwrap(), std::fs::read(at("all")).unwrap());
+}
+
+#[test]
+fn the_summary_counts_bits_by_the_papers_formula() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c");
+    let shape = Shape { rows: 10, cols: 100 };
+    write(&path, spec(3, None), &[("w".into(), matrix(3, None, shape, &[1, 2, 3, 4, 999]))]).unwrap();
+    let summary = summarize(&Checkpoint::open(&path).unwrap());
+    assert_eq!((summary.n_weights, summary.n_outliers), (1000, 5));
+    assert!((summary.avg_bits - (3.0 - 3.0 * 0.005 + 32.0 * 0.005)).abs() < 1e-12);
+    assert_eq!(summary.bytes, std::fs::metadata(&path).unwrap().len());
+    write(&path, spec(4, Some(32)), &[("w".into(), matrix(4, Some(32), shape, &[]))]).unwrap();
+    let summary = summarize(&Checkpoint::open(&path).unwrap());
+    assert!((summary.avg_bits - (4.0 + 32.0 * 40.0 / 1000.0)).abs() < 1e-12);
+}
+
+/// A small valid checkpoint as its pieces, each of which a test can make lie.
+struct Pieces {
+    metadata: Vec<(&'static str, String)>,
+    tensors: Vec<(TensorSpec, Vec<u8>)>,
+}
+
+impl Pieces {
+    /// One weight `w` [2, 3] of 3 bits with two outliers.
+    fn valid() -> Pieces {
+        let layout = r#"{"tensors":[{"name":"w","rows":2,"cols":3}]}"#;
+        let metadata = [
+            ("format", "tacq-checkpoint"),
+            ("version", "1"),
+            ("bits", "3"),
+            ("group_size", "row"),
+            ("grid", "mse"),
+            ("layout", layout),
+        ];
+        let scales = [0.5f32, 0.25].iter().flat_map(|s| s.to_le_bytes()).collect();
+        Pieces {
+            metadata: metadata.map(|(key, value)| (key, value.to_owned())).into(),
+            tensors: vec![
+                (TensorSpec::new("w.codes", Dtype::U8, &[2, 2]), vec![0b0101_0001, 1, 0, 0]),
+                (TensorSpec::new("w.scales", Dtype::F32, &[2]), scales),
+                (TensorSpec::new("w.zeros", Dtype::U8, &[2]), vec![4, 7]),
+                (TensorSpec::new("w.outlier_gaps", Dtype::U16, &[2]), vec![2, 0, 4, 0]),
+                (TensorSpec::new("w.outlier_values", Dtype::BF16, &[2]), vec![0x80, 0x3f, 0x00, 0x40]),
+            ],
+        }
+    }
+
+    fn set(mut self, key: &str, value: &str) -> Pieces {
+        self.metadata.iter_mut().find(|(k, _)| *k == key).unwrap().1 = value.to_owned();
+        self
+    }
+
+    fn tensor(mut self, name: &str, dtype: Dtype, shape: &[u64], bytes: &[u8]) -> Pieces {
+        let at = self.tensors.iter().position(|(t, _)| t.name == name).unwrap();
+        self.tensors[at] = (TensorSpec::new(name, dtype, shape), bytes.to_vec());
+        self
+    }
+
+    fn without(mut self, name: &str) -> Pieces {
+        self.tensors.retain(|(t, _)| t.name != name);
+        self
+    }
+
+    fn write(&self, path: &Path) {
+        let specs: Vec<TensorSpec> = self.tensors.iter().map(|(t, _)| t.clone()).collect();
+        let mut writer = TensorWriter::create_with_metadata(path, &specs, &self.metadata).unwrap();
+        for (_, bytes) in &self.tensors {
+            writer.write(bytes).unwrap();
+        }
+        writer.commit().unwrap();
+    }
+}
+
+/// Expects the error, without the path before it, of reading a checkpoint of these pieces.
+#[track_caller]
+fn rejects(pieces: Pieces, expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("c");
+    pieces.write(&path);
+    let error = Checkpoint::open(&path).and_then(|c| c.load("w")).unwrap_err();
+    let message = error.to_string().replace(&format!("{}: ", path.display()), "");
+    assert_eq!(message, expected);
+    assert_eq!(error.kind(), tacq_protocol::FailureKind::InvalidInput);
+}
+
+#[test]
+fn the_valid_pieces_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c");
+    Pieces::valid().write(&path);
+    let weights = Checkpoint::open(&path).unwrap().load("w").unwrap().dequantize();
+    assert_eq!(weights, [-1.5, 1.0, 0.5, -1.75, -1.75, 2.0]);
+}
+
+#[test]
+fn a_truncated_file_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c");
+    Pieces::valid().write(&path);
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let message = Checkpoint::open(&path).unwrap_err().to_string();
+    assert!(message.contains("truncated"), "{message}");
+}
+
+#[test]
+fn other_files_and_versions_are_rejected() {
+    rejects(
+        Pieces::valid().set("format", "pt"),
+        "not a packed checkpoint: the header does not say format `tacq-checkpoint`",
+    );
+    rejects(Pieces::valid().set("version", "2"), "checkpoint version `2` is not known here (known: 1)");
+}
+
+#[test]
+fn a_header_out_of_range_is_rejected() {
+    rejects(Pieces::valid().set("bits", "9"), "the header's `bits` is `9`, expected a bit width from 1 to 8");
+    rejects(
+        Pieces::valid().set("group_size", "0"),
+        "the header's `group_size` is `0`, expected `row` or a group size from 1 to 65536",
+    );
+    rejects(Pieces::valid().set("grid", "x"), "the header's `grid` is `x`, expected `minmax` or `mse`");
+    let layout = r#"{"tensors":[{"name":"w","rows":2,"cols":0}]}"#;
+    rejects(
+        Pieces::valid().set("layout", layout),
+        &format!(
+            "the header's `layout` is `{layout}`, expected a list of differently named weights with rows and \
+             columns, each from 1 to 2^30"
+        ),
+    );
+}
+
+#[test]
+fn wrong_shapes_and_types_are_rejected() {
+    rejects(Pieces::valid().set("bits", "6"), "tensor `w.codes` has shape [2, 2], expected [2, 3]");
+    rejects(
+        Pieces::valid().tensor("w.scales", Dtype::F32, &[1], &[0; 4]),
+        "tensor `w.scales` has shape [1], expected [2]",
+    );
+    rejects(
+        Pieces::valid().tensor("w.scales", Dtype::F16, &[2], &[0; 4]),
+        "tensor `w.scales` has dtype F16, expected F32",
+    );
+    rejects(
+        Pieces::valid().tensor("w.outlier_gaps", Dtype::U16, &[1, 2], &[2, 0, 4, 0]),
+        "tensor `w.outlier_gaps` has shape [1, 2], expected [2]",
+    );
+}
+
+#[test]
+fn missing_and_foreign_tensors_are_rejected() {
+    rejects(Pieces::valid().without("w.zeros"), "tensor `w.zeros` is missing");
+    rejects(Pieces::valid().without("w.outlier_values"), "tensor `w.outlier_values` is missing");
+    let mut pieces = Pieces::valid();
+    pieces.tensors.push((TensorSpec::new("v.codes", Dtype::U8, &[1]), vec![0]));
+    rejects(pieces, "tensor `v.codes` belongs to no weight of the layout");
+    let other = r#"{"tensors":[]}"#;
+    let mut pieces = Pieces::valid().set("layout", other);
+    pieces.tensors.clear();
+    rejects(pieces, "weight `w` is not in this checkpoint; it is one of another model");
+}
+
+#[test]
+fn impossible_grids_are_rejected() {
+    for (scale, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (0.0, "0"), (-1.0, "-1")] {
+        let bytes: Vec<u8> = [0.5, scale].iter().flat_map(|s: &f32| s.to_le_bytes()).collect();
+        let expected = format!("scale 1 of `w` is {text}, expected a positive, finite number");
+        rejects(Pieces::valid().tensor("w.scales", Dtype::F32, &[2], &bytes), &expected);
+    }
+    rejects(
+        Pieces::valid().tensor("w.zeros", Dtype::U8, &[2], &[7, 8]),
+        "zero point 1 of `w` is 8, expected at most 7",
+    );
+}
+
+#[test]
+fn impossible_outliers_are_rejected() {
+    rejects(
+        Pieces::valid().tensor("w.outlier_gaps", Dtype::U16, &[2], &[2, 0, 5, 0]),
+        "an outlier of `w` is at position 6, but the matrix has 6 weights",
+    );
+    rejects(
+        Pieces::valid().tensor("w.outlier_gaps", Dtype::U16, &[3], &[1, 0, 1, 0, 1, 0]),
+        "`w` has 3 outlier positions and 2 outlier values",
+    );
+    rejects(
+        Pieces::valid().tensor("w.outlier_values", Dtype::BF16, &[2], &[0x80, 0x3f, 0xc0, 0x7f]),
+        "outlier 1 of `w` is not finite",
+    );
+}

@@ -1,0 +1,60 @@
+use crate::error::torch_kind;
+use tacq_protocol::FailureKind;
+use tch::TchError;
+
+/// Why a matrix cannot be quantized.
+#[derive(Debug, thiserror::Error)]
+pub enum QuantError {
+    /// A weight is NaN or infinite.
+    #[error(
+        "{tensor} holds a weight that is not finite (row {row}, column {col}); the model's files are damaged"
+    )]
+    WeightNotFinite {
+        /// The weight's name.
+        tensor: String,
+        /// Output feature.
+        row: usize,
+        /// Input feature.
+        col: usize,
+    },
+    /// The statistics of a layer's inputs are NaN or infinite.
+    #[error(
+        "the inputs of {tensor} are not finite on the calibration set; compute in f32, or check the model's files"
+    )]
+    HessianNotFinite {
+        /// The weight's name.
+        tensor: String,
+    },
+    /// No amount of damping made the Hessian positive definite.
+    #[error(
+        "the Hessian of {tensor} is not positive definite, even damped {attempts} times; use more calibration \
+         sequences or a larger damp"
+    )]
+    NotPositiveDefinite {
+        /// The weight's name.
+        tensor: String,
+        /// Times that the damping was added.
+        attempts: u32,
+    },
+    /// libtorch refused an operation.
+    #[error("libtorch failed while quantizing {tensor}")]
+    Torch {
+        /// The weight's name.
+        tensor: String,
+        /// What libtorch says.
+        source: TchError,
+    },
+}
+
+impl QuantError {
+    /// The failure kind told to the driver.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            QuantError::WeightNotFinite { .. } => FailureKind::InvalidInput,
+            QuantError::HessianNotFinite { .. } | QuantError::NotPositiveDefinite { .. } => {
+                FailureKind::Numerics
+            }
+            QuantError::Torch { source, .. } => torch_kind(source),
+        }
+    }
+}

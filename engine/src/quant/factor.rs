@@ -1,0 +1,136 @@
+//! The factor of the inverse Hessian that GPTQ compensates errors with.
+
+use super::QuantError;
+use tacq_protocol::units::Damp;
+use tch::{Kind, Tensor};
+
+/// Times that the damping is added before giving up.
+const MAX_DAMPINGS: u32 = 150;
+
+/// U with UᵀU = H⁻¹, and which input features were never active. Shared by all matrices that see the same inputs.
+#[derive(Debug)]
+pub struct Factor {
+    /// [cols, cols] f32, upper triangular, on the device of the Hessian.
+    pub upper: Tensor,
+    /// Whether each input feature was zero on the whole calibration set.
+    pub dead: Vec<bool>,
+}
+
+impl Factor {
+    /// Factors `hessian` [cols, cols], the inputs' statistics of the matrix called `tensor`.
+    ///
+    /// Dead features (zero diagonal) get a diagonal of 1. `damp` times the mean diagonal is added until both Cholesky
+    /// factorizations succeed.
+    pub fn new(tensor: &str, hessian: &Tensor, damp: Damp) -> Result<Factor, QuantError> {
+        let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
+        if !is_finite(hessian).map_err(torch)? {
+            return Err(QuantError::HessianNotFinite { tensor: tensor.to_owned() });
+        }
+        let mut damped = copied(hessian).map_err(torch)?;
+        let dead = revive(&mut damped).map_err(torch)?;
+        let diagonal = damped.f_diagonal(0, 0, 1).map_err(torch)?;
+        let step =
+            diagonal.f_mean(Kind::Float).and_then(|mean| mean.f_mul_scalar(damp.to_f64())).map_err(torch)?;
+        let mut diagonal = diagonal;
+        for _ in 0..MAX_DAMPINGS {
+            let _ = diagonal.f_add_(&step).map_err(torch)?;
+            if let Some(upper) = inverse_factor(&damped).map_err(torch)? {
+                return Ok(Factor { upper, dead });
+            }
+        }
+        Err(QuantError::NotPositiveDefinite { tensor: tensor.to_owned(), attempts: MAX_DAMPINGS })
+    }
+}
+
+/// Sets zero diagonal elements to 1; says which they were.
+fn revive(hessian: &mut Tensor) -> Result<Vec<bool>, tch::TchError> {
+    let mut diagonal = hessian.f_diagonal(0, 0, 1)?; // a view
+    let zero = diagonal.f_eq(0.0)?;
+    let _ = diagonal.f_masked_fill_(&zero, 1.0)?;
+    Vec::<bool>::try_from(&zero)
+}
+
+/// chol(H⁻¹), upper; nothing when `hessian` or its computed inverse is not positive definite.
+fn inverse_factor(hessian: &Tensor) -> Result<Option<Tensor>, tch::TchError> {
+    let (lower, info) = hessian.f_linalg_cholesky_ex(false, false)?;
+    if info.f_int64_value(&[])? != 0 {
+        return Ok(None);
+    }
+    let inverse = lower.f_cholesky_inverse(false)?;
+    let (upper, info) = inverse.f_linalg_cholesky_ex(true, false)?;
+    let usable = info.f_int64_value(&[])? == 0 && is_finite(&upper)?;
+    Ok(usable.then_some(upper))
+}
+
+/// A copy that shares no memory with `tensor`.
+pub fn copied(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
+    let mut copy = tensor.f_empty_like()?;
+    copy.f_copy_(tensor)?;
+    Ok(copy)
+}
+
+fn is_finite(tensor: &Tensor) -> Result<bool, tch::TchError> {
+    Ok(tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    /// f32 factors of a well-conditioned matrix of order 48.
+    const TOLERANCE: f64 = 1e-4;
+
+    fn damp(text: &str) -> Damp {
+        text.parse().unwrap()
+    }
+
+    fn hessian(features: i64, tokens: i64) -> Tensor {
+        tch::manual_seed(1);
+        let x = Tensor::randn([tokens, features], (Kind::Float, Device::Cpu));
+        x.tr().matmul(&x) * (2.0 / tokens as f64)
+    }
+
+    #[test]
+    fn the_factor_squares_to_the_inverse() {
+        let h = hessian(48, 500);
+        let factor = Factor::new("w", &h, damp("0.01")).unwrap();
+        assert!(factor.upper.equal(&factor.upper.triu(0)));
+        let damped =
+            &h + Tensor::eye(48, (Kind::Float, Device::Cpu)) * h.diagonal(0, 0, 1).mean(Kind::Float) * 0.01;
+        let product = factor.upper.tr().matmul(&factor.upper).matmul(&damped);
+        let off = (product - Tensor::eye(48, (Kind::Float, Device::Cpu))).abs().max().double_value(&[]);
+        assert!(off < TOLERANCE, "{off}");
+    }
+
+    #[test]
+    fn dead_features_are_found_and_revived() {
+        let h = hessian(8, 100);
+        let _ = h.get(3).fill_(0.0);
+        let _ = h.select(1, 3).fill_(0.0);
+        let factor = Factor::new("w", &h, damp("0.01")).unwrap();
+        assert_eq!(factor.dead.iter().position(|&d| d), Some(3));
+        assert!(factor.upper.get(3).get(4).double_value(&[]) == 0.0);
+    }
+
+    #[test]
+    fn damping_is_repeated_until_the_matrix_is_positive_definite() {
+        // Smallest eigenvalue −0.5, mean diagonal 1: so 15 % is added four times.
+        let h = Tensor::from_slice(&[1.0f32, 1.5, 1.5, 1.0]).reshape([2, 2]);
+        let factor = Factor::new("w", &h, damp("0.15")).unwrap();
+        let last = factor.upper.get(0).get(0).double_value(&[]);
+        let h = [1.6f64, 1.5];
+        let expected = (h[0] / (h[0] * h[0] - h[1] * h[1])).sqrt();
+        assert!((last / expected - 1.0).abs() < 1e-3, "{last} {expected}");
+    }
+
+    #[test]
+    fn a_matrix_beyond_help_and_statistics_not_finite_are_errors() {
+        let h = Tensor::from_slice(&[1.0f32, 900.0, 900.0, 1.0]).reshape([2, 2]);
+        let error = Factor::new("w", &h, damp("0.01")).unwrap_err();
+        assert!(matches!(error, QuantError::NotPositiveDefinite { attempts: 150, .. }), "{error}");
+        let h = Tensor::from_slice(&[1.0f32, f32::NAN, f32::NAN, 1.0]).reshape([2, 2]);
+        let error = Factor::new("w", &h, damp("0.01")).unwrap_err();
+        assert!(matches!(error, QuantError::HessianNotFinite { .. }), "{error}");
+    }
+}

@@ -1,0 +1,107 @@
+//! The uniform grid of a row or group of weights: a scale and a zero point.
+//!
+//! Asymmetric, as in GPTQ (arXiv 2210.17323) and TaCQ (arXiv 2504.07389): the range always holds zero, `ŵ = scale·(q −
+//! zero)` with `q = clamp(round(w / scale) + zero, 0, 2^bits − 1)`, and `round` takes halves to the even neighbour.
+
+mod kernel;
+mod power;
+
+use tacq_protocol::stage::Grid as GridKind;
+use tacq_protocol::units::Bits;
+
+/// Ranges that the MSE search compares: shrunk by 0 %, 1 %, … 79 %.
+const SHRINK_STEPS: u32 = 80;
+/// The search's shrink unit: one hundredth of the full range.
+const SHRINK_UNIT: f64 = 100.0;
+
+/// Scale and zero point shared by a row or a group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grid {
+    /// Distance between neighbouring levels; finite and above zero.
+    pub scale: f32,
+    /// The code of the weight 0, a whole number in 0 ..= 2^bits − 1.
+    pub zero: f32,
+}
+
+impl Grid {
+    /// The grid over `[xmin, xmax]`; both must be finite, `xmin <= 0 <= xmax`, and not both zero.
+    fn over(xmin: f32, xmax: f32, max_code: f32) -> Grid {
+        // A range of subnormals divides to nothing; any scale above zero then quantizes it to zero.
+        let scale = ((xmax - xmin) / max_code).max(f32::MIN_POSITIVE);
+        Grid { scale, zero: (-xmin / scale).round_ties_even() }
+    }
+
+    /// The code of one weight.
+    pub fn code(self, weight: f32, max_code: f32) -> u8 {
+        // A clamped whole number in 0 ..= 255.
+        ((weight / self.scale).round_ties_even() + self.zero).clamp(0.0, max_code) as u8
+    }
+
+    /// The weight a code stands for.
+    pub fn value(self, code: u8) -> f32 {
+        self.scale * (f32::from(code) - self.zero)
+    }
+}
+
+/// How grids are found: bits, range search, and the precision that the scale is stored with.
+#[derive(Debug, Clone, Copy)]
+pub struct GridFinder {
+    max_code: f32,
+    kind: GridKind,
+    half_scale: bool,
+}
+
+impl GridFinder {
+    /// `half_scale`: scales are rounded to 16 bit, as those of groups are stored.
+    pub fn new(bits: Bits, kind: GridKind, half_scale: bool) -> GridFinder {
+        GridFinder { max_code: f32::from(max_code(bits)), kind, half_scale }
+    }
+
+    /// The largest code, as a number.
+    pub fn max_code(self) -> f32 {
+        self.max_code
+    }
+
+    /// The grid of finite `weights`. `scratch` is working space, kept between calls to spare allocations.
+    pub fn find(self, weights: &[f32], scratch: &mut Vec<f32>) -> Grid {
+        let (xmin, xmax) = weights.iter().fold((0.0f32, 0.0f32), |(low, high), &w| (low.min(w), high.max(w)));
+        let (xmin, xmax) = if xmin == 0.0 && xmax == 0.0 { (-1.0, 1.0) } else { (xmin, xmax) };
+        let grid = match self.kind {
+            GridKind::Minmax => Grid::over(xmin, xmax, self.max_code),
+            GridKind::Mse => self.search(weights, xmin, xmax, scratch),
+        };
+        if self.half_scale { Grid { scale: round_scale_to_half(grid.scale), ..grid } } else { grid }
+    }
+
+    /// GPTQ's search: the range shrunk step by step, the first strict improvement of Σ|ŵ − w|^2.4 wins.
+    fn search(self, weights: &[f32], xmin: f32, xmax: f32, scratch: &mut Vec<f32>) -> Grid {
+        kernel::pad(weights, scratch);
+        let mut best = Grid::over(xmin, xmax, self.max_code);
+        let mut best_error = f32::INFINITY;
+        for step in 0..SHRINK_STEPS {
+            let share = (1.0 - f64::from(step) / SHRINK_UNIT) as f32;
+            let grid = Grid::over(share * xmin, share * xmax, self.max_code);
+            // An error sum only grows, so one that already exceeds the best cannot win.
+            let error = kernel::error_sum(scratch, grid, self.max_code, best_error);
+            if error < best_error {
+                (best, best_error) = (grid, error);
+            }
+        }
+        best
+    }
+}
+
+/// The largest code of a bit width: 2^bits − 1.
+pub fn max_code(bits: Bits) -> u8 {
+    u8::MAX >> (8 - bits.get())
+}
+
+/// The nearest positive, finite 16-bit float.
+fn round_scale_to_half(scale: f32) -> f32 {
+    let half = half::f16::from_f32(scale);
+    let half = if half == half::f16::ZERO { half::f16::MIN_POSITIVE_SUBNORMAL } else { half };
+    half.min(half::f16::MAX).to_f32()
+}
+
+#[cfg(test)]
+mod tests;

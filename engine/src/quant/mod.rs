@@ -1,0 +1,23 @@
+//! Quantization of linear weights: uniform grids, round-to-nearest, GPTQ, and the packed checkpoint.
+//!
+//! Everything here works on one matrix at a time and on plain parameters; which matrices, in which order and on what
+//! statistics is the business of the `quantize` stage.
+
+pub mod checkpoint;
+mod error;
+mod factor;
+pub mod gptq;
+pub mod grid;
+mod hessian;
+mod mask;
+mod matrix;
+mod rtn;
+#[cfg(test)]
+pub mod testing;
+
+pub use error::QuantError;
+pub use factor::Factor;
+pub use hessian::Hessian;
+pub use mask::MatrixMask;
+pub use matrix::{MatrixSpec, QuantizedMatrix, Shape};
+pub use rtn::round_to_nearest;
