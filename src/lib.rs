@@ -2,4 +2,6 @@
 //!
 //! Layers import downward only: cli → report, exec → plan, store → spec → digest, fsx. It never links libtorch.
 
+pub mod fsx;
+pub mod report;
 pub mod spec;

@@ -1,0 +1,220 @@
+//! Files, with the path in every error and nothing ever half-written.
+//!
+//! Nothing else in the driver calls `std::fs`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A failed operation on a path.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {}{}", path.display(), source, advice(source))]
+pub struct FsError {
+    /// What was tried, as a verb.
+    pub action: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// Whether the path does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// What a person can do about the commonest causes.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space or choose another folder, then run again: nothing that was finished is lost"
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            "; check the permissions or choose another folder"
+        }
+        _ => "",
+    }
+}
+
+fn fail<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FsError + 'a {
+    move |source| FsError { action, path: path.to_owned(), source }
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    fs::read(path).map_err(fail("read", path))
+}
+
+/// Reads a whole UTF-8 file.
+pub fn read_to_string(path: &Path) -> Result<String, FsError> {
+    fs::read_to_string(path).map_err(fail("read", path))
+}
+
+/// Reads a file if it exists.
+pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+    match read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Creates a folder and its parents.
+pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
+    fs::create_dir_all(path).map_err(fail("create the folder", path))
+}
+
+/// Removes a folder and all in it; a folder that is not there is fine.
+pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail("remove the folder", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a file; a file that is not there is fine.
+pub fn remove_file(path: &Path) -> Result<(), FsError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// File type, size and times.
+pub fn metadata(path: &Path) -> Result<fs::Metadata, FsError> {
+    fs::metadata(path).map_err(fail("look at", path))
+}
+
+/// Whether something exists at the path. Any failure to look counts as absence.
+pub fn exists(path: &Path) -> bool {
+    fs::metadata(path).is_ok()
+}
+
+/// The absolute path without symbolic links.
+pub fn canonicalize(path: &Path) -> Result<PathBuf, FsError> {
+    fs::canonicalize(path).map_err(fail("resolve", path))
+}
+
+/// The paths inside a folder, sorted.
+pub fn list_dir(path: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let mut paths = fs::read_dir(path)
+        .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect::<io::Result<Vec<_>>>())
+        .map_err(fail("list", path))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// All files below a folder as relative paths with `/`, sorted.
+pub fn list_files(root: &Path) -> Result<Vec<String>, FsError> {
+    fn visit(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), FsError> {
+        for path in list_dir(folder)? {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let relative = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+            if metadata(&path)?.is_dir() {
+                visit(&path, &relative, found)?;
+            } else {
+                found.push(relative);
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    visit(root, "", &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+/// Opens an existing file for reading.
+pub fn open(path: &Path) -> Result<File, FsError> {
+    File::open(path).map_err(fail("open", path))
+}
+
+/// Opens or creates a file for appending.
+pub fn append(path: &Path) -> Result<File, FsError> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(fail("open", path))
+}
+
+/// Opens or creates a file that is only ever locked, never written.
+pub fn open_lock(path: &Path) -> Result<File, FsError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(fail("open the lock", path))
+}
+
+/// Flushes a file's contents, or a folder's entries, to disk.
+pub fn sync(path: &Path) -> Result<(), FsError> {
+    File::open(path).and_then(|f| f.sync_all()).map_err(fail("flush", path))
+}
+
+/// Moves a folder or file within one file system and makes the move durable.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    fs::rename(from, to).map_err(fail("move into place", to))?;
+    match to.parent() {
+        Some(parent) => sync(parent),
+        None => Ok(()),
+    }
+}
+
+/// Replaces a file as a whole: readers see the old contents or the new, also after a crash.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let temporary = folder.join(format!(".{name}.{}.{unique}.tmp", std::process::id()));
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    if let Err(source) = written {
+        // Best effort: the error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+        return Err(fail("write", path)(source));
+    }
+    sync(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+}
+
+/// Like [`write_atomic`], but leaves a file alone that already holds these bytes.
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    match read_if_exists(path)? {
+        Some(existing) if existing == bytes => Ok(()),
+        _ => write_atomic(path, bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn atomic_write_replaces_and_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(read(&path).unwrap(), b"two");
+        assert_eq!(list_dir(dir.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let error = read(Path::new("/nonexistent/x")).unwrap_err();
+        assert!(error.is_not_found());
+        assert!(error.to_string().starts_with("cannot read /nonexistent/x: "), "{error}");
+    }
+
+    #[test]
+    fn files_are_listed_with_relative_paths_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        create_dir_all(&dir.path().join("b/c")).unwrap();
+        for name in ["z", "b/y", "b/c/x"] {
+            write_atomic(&dir.path().join(name), b"").unwrap();
+        }
+        assert_eq!(list_files(dir.path()).unwrap(), ["b/c/x", "b/y", "z"]);
+    }
+}

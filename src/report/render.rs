@@ -1,0 +1,175 @@
+//! Templates → text.
+
+use super::error::TemplateError;
+use super::layout;
+use super::row::Row;
+use super::summary::Group;
+use crate::fsx;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
+use std::path::Path;
+
+/// Templates that need no file, by name.
+pub const BUILT_IN_TEMPLATES: &[(&str, &str)] =
+    &[("table.md.j2", include_str!("../../templates/table.md.j2"))];
+
+/// How names of templates end; the rest is the name of what they make.
+pub const TEMPLATE_SUFFIX: &str = ".j2";
+
+/// What a template is given: `experiment`, `rows`, `groups`, `columns`, `lines`.
+pub fn context(experiment: &str, rows: &[Row], groups: &[Group]) -> Value {
+    let (columns, lines) = layout::table(rows, groups);
+    // One number that holds for all lines can be said once.
+    let n_seeds = groups.iter().map(|group| group.n).max().unwrap_or(0);
+    context! {
+        experiment,
+        n_seeds,
+        rows => Serde(rows),
+        groups => Serde(groups),
+        columns => Serde(columns),
+        lines => Serde(lines),
+    }
+}
+
+/// Renders one template: the name of a built-in one, or a file.
+pub fn render(template: &str, context: &Value) -> Result<String, TemplateError> {
+    let source = source(template)?;
+    let mut environment = environment(Path::new(template).parent());
+    environment
+        .add_template_owned(template.to_owned(), source)
+        .and_then(|()| environment.get_template(template)?.render(context))
+        .map_err(|error| describe(template, &error))
+}
+
+/// Name of the file that a template makes.
+pub fn output_name(template: &str) -> Result<String, TemplateError> {
+    let name =
+        Path::new(template).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match name.strip_suffix(TEMPLATE_SUFFIX) {
+        Some(output) if !output.is_empty() => Ok(output.to_owned()),
+        _ => Err(TemplateError {
+            template: template.to_owned(),
+            line: None,
+            message: format!("its name must end in {TEMPLATE_SUFFIX}; what stands before names the result"),
+        }),
+    }
+}
+
+fn built_in(name: &str) -> Option<String> {
+    BUILT_IN_TEMPLATES.iter().find(|(built_in, _)| *built_in == name).map(|(_, text)| (*text).to_owned())
+}
+
+fn source(template: &str) -> Result<String, TemplateError> {
+    if let Some(source) = built_in(template) {
+        return Ok(source);
+    }
+    fsx::read_to_string(Path::new(template)).map_err(|error| {
+        let message = if error.is_not_found() {
+            let names: Vec<&str> = BUILT_IN_TEMPLATES.iter().map(|(name, _)| *name).collect();
+            format!(
+                "there is no such file and no built-in template of this name (built in: {})",
+                names.join(", ")
+            )
+        } else {
+            error.to_string()
+        };
+        TemplateError { template: template.to_owned(), line: None, message }
+    })
+}
+
+fn environment(folder: Option<&Path>) -> Environment<'static> {
+    let mut environment = Environment::new();
+    // A misspelled name is an error, not an empty cell.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Lines that hold only a tag leave no trace, as in Ansible and most generators of text.
+    let syntax =
+        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("these options do not conflict"));
+    environment.add_filter("fixed", fixed);
+    environment.add_filter("percent", percent);
+    environment.add_filter("megabytes", megabytes);
+    environment.add_filter("cell", cell);
+    // What a template includes or extends lies beside it, or is built in.
+    let folder = folder.map(Path::to_owned).unwrap_or_default();
+    environment.set_loader(move |name| match built_in(name) {
+        Some(source) => Ok(Some(source)),
+        None => load(&folder.join(name)),
+    });
+    environment
+}
+
+fn load(path: &Path) -> Result<Option<String>, Error> {
+    match fsx::read_if_exists(path) {
+        Ok(None) => Ok(None),
+        Ok(Some(bytes)) => String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| Error::new(ErrorKind::BadInclude, format!("{} is not UTF-8 text", path.display()))),
+        Err(error) => Err(Error::new(ErrorKind::BadInclude, error.to_string())),
+    }
+}
+
+/// `{{ value | fixed(2) }}`: always so many decimals; a dash for what is absent.
+fn fixed(value: &Value, digits: usize) -> Result<String, Error> {
+    match number(value)? {
+        None => Ok("–".to_owned()),
+        Some(number) if number.is_nan() => Ok("NaN".to_owned()),
+        Some(number) if number.is_infinite() => Ok(if number > 0.0 { "∞" } else { "−∞" }.to_owned()),
+        Some(number) => Ok(format!("{number:.digits$}")),
+    }
+}
+
+/// `{{ ratio | percent }}`: 0.0035 → 0.35 %, without digits that were not written.
+fn percent(value: &Value) -> Result<String, Error> {
+    let text = match number(value)? {
+        None => return Ok("–".to_owned()),
+        // Twelve digits are more than a ratio has and fewer than where binary fractions show.
+        Some(number) => format!("{:.12}", number * 100.0),
+    };
+    Ok(format!("{} %", text.trim_end_matches('0').trim_end_matches('.')))
+}
+
+/// `{{ bytes | megabytes }}`: in units of 10⁶ bytes with one decimal.
+fn megabytes(value: &Value) -> Result<String, Error> {
+    Ok(number(value)?.map_or_else(|| "–".to_owned(), |bytes| format!("{:.1} MB", bytes / 1e6)))
+}
+
+/// `{{ name | cell }}`: text that cannot end a Markdown cell; a dash for what is absent.
+fn cell(value: &Value) -> String {
+    if value.is_none() { "–".to_owned() } else { value.to_string().replace('|', "\\|").replace('\n', " ") }
+}
+
+/// A number, or text that is one; nothing of none.
+fn number(value: &Value) -> Result<Option<f64>, Error> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let parsed = match value.as_str() {
+        Some(text) => text.parse().ok(),
+        None => f64::try_from(value.clone()).ok(),
+    };
+    parsed.map(Some).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOperation, format!("{value} is {}, not a number", value.kind()))
+    })
+}
+
+/// The template and line nearest to the cause, and what it says.
+fn describe(template: &str, error: &Error) -> TemplateError {
+    let message = match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    };
+    // An error inside an included file wraps the one that knows the place.
+    let mut inner = error;
+    while let Some(source) =
+        std::error::Error::source(inner).and_then(|source| source.downcast_ref::<Error>())
+    {
+        inner = source;
+    }
+    let cause = if std::ptr::eq(inner, error) { String::new() } else { format!(" ({inner})") };
+    TemplateError {
+        template: error.name().unwrap_or(template).to_owned(),
+        line: error.line(),
+        message: format!("{message}{cause}"),
+    }
+}

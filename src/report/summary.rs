@@ -1,0 +1,73 @@
+//! Rows that differ only in their seed, taken together.
+
+use super::row::Row;
+use super::stats::spread;
+use serde::Serialize;
+
+/// Mean and spread of one metric over seeds; the fields are the columns of `summary.csv`, in this order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the base model.
+    pub model: String,
+    /// Data set calibrated on.
+    pub condition_on: Option<String>,
+    /// Method; `none` for the 16-bit model.
+    pub method: String,
+    /// What ranked the weights that stay in 16 bit.
+    pub saliency: Option<String>,
+    /// Bits per quantized weight.
+    pub bits: u32,
+    /// Columns that share a grid; a whole row when absent.
+    pub group_size: Option<u32>,
+    /// Share of the linear weights kept in 16 bit.
+    pub outlier_ratio: Option<String>,
+    /// Further parameters that are not at their defaults.
+    pub variant: Option<String>,
+    /// Mean bits per linear weight.
+    pub avg_bits: Option<f64>,
+    /// Mean bytes of the packed linear weights, rounded.
+    pub bytes_on_disk: Option<u64>,
+    /// Task.
+    pub task: String,
+    /// Metric.
+    pub metric: String,
+    /// Seeds.
+    pub n: u64,
+    /// Mean of the values.
+    pub mean: f64,
+    /// Their sample standard deviation; absent for one seed.
+    pub sd: Option<f64>,
+}
+
+/// Groups rows that are in [`Row::order`].
+pub fn groups(rows: &[Row]) -> Vec<Group> {
+    rows.chunk_by(|a, b| a.cell_order(b).is_eq()).map(group).collect()
+}
+
+fn group(rows: &[Row]) -> Group {
+    let first = &rows[0];
+    let values: Vec<f64> = rows.iter().map(|row| row.value).collect();
+    let spread = spread(&values).expect("a group holds a row");
+    let avg_bits: Vec<f64> = rows.iter().filter_map(|row| row.avg_bits).collect();
+    let bytes: Vec<f64> = rows.iter().filter_map(|row| row.bytes_on_disk).map(|bytes| bytes as f64).collect();
+    Group {
+        experiment: first.experiment.clone(),
+        model: first.model.clone(),
+        condition_on: first.condition_on.clone(),
+        method: first.method.clone(),
+        saliency: first.saliency.clone(),
+        bits: first.bits,
+        group_size: first.group_size,
+        outlier_ratio: first.outlier_ratio.clone(),
+        variant: first.variant.clone(),
+        avg_bits: super::stats::spread(&avg_bits).map(|spread| spread.mean),
+        bytes_on_disk: super::stats::spread(&bytes).map(|spread| spread.mean.round() as u64),
+        task: first.task.clone(),
+        metric: first.metric.clone(),
+        n: spread.n as u64,
+        mean: spread.mean,
+        sd: spread.sd,
+    }
+}
