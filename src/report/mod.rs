@@ -13,6 +13,6 @@ mod summary;
 mod write;
 
 pub use error::ReportError;
-pub use render::{BUILT_IN_TEMPLATES, TEMPLATE_SUFFIX};
+pub use render::BUILT_IN_TEMPLATES;
 pub use row::Row;
 pub use write::{ReportSettings, write};

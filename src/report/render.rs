@@ -5,6 +5,7 @@ use super::layout;
 use super::row::Row;
 use super::summary::Group;
 use crate::fsx;
+use crate::spec::TEMPLATE_SUFFIX;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
@@ -13,9 +14,6 @@ use std::path::Path;
 /// Templates that need no file, by name.
 pub const BUILT_IN_TEMPLATES: &[(&str, &str)] =
     &[("table.md.j2", include_str!("../../templates/table.md.j2"))];
-
-/// How names of templates end; the rest is the name of what they make.
-pub const TEMPLATE_SUFFIX: &str = ".j2";
 
 /// What a template is given: `experiment`, `rows`, `groups`, `columns`, `lines`.
 pub fn context(experiment: &str, rows: &[Row], groups: &[Group]) -> Value {

@@ -5,7 +5,6 @@ use super::raw;
 use super::read::{Field, List, Reader};
 use super::resolve::values;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use tacq_protocol::stage::{Grid, Rounding, RoundingParams, Score};
 use tacq_protocol::units::{BlockSize, Damp, GroupSize};
 
@@ -38,40 +37,43 @@ impl Method {
 
     /// Name and parameters, those at their defaults left out: `tacq weight r=0.0035 g=128`. One text per method.
     pub fn label(&self) -> String {
-        let mut label = self.name().to_owned();
+        let mut parts = vec![self.name().to_owned()];
         if let Method::Tacq(tacq) = self {
             if tacq.saliency != Score::Tacq {
-                add(&mut label, format_args!("{}", tacq.saliency));
+                parts.push(tacq.saliency.to_string());
             }
-            add(&mut label, format_args!("r={}", tacq.outlier_ratio));
-            if tacq.quantizer.rounding == RoundingParams::Rtn {
-                add(&mut label, format_args!("on rtn"));
-            }
+            parts.push(format!("r={}", tacq.outlier_ratio));
         }
-        let Uniform { rounding, group_size, grid } = self.uniform();
-        if let Some(group_size) = group_size {
-            add(&mut label, format_args!("g={group_size}"));
+        if let Some(group_size) = self.uniform().group_size {
+            parts.push(format!("g={group_size}"));
+        }
+        parts.extend(self.variant());
+        parts.join(" ")
+    }
+
+    /// The parameters that have no column in tables, as far as they are not at their defaults: `minmax damp=0.1`.
+    pub fn variant(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        let Uniform { rounding, grid, .. } = self.uniform();
+        if matches!(self, Method::Tacq(_)) && *rounding == RoundingParams::Rtn {
+            parts.push("on rtn".to_owned());
         }
         if *grid == Grid::Minmax {
-            add(&mut label, format_args!("minmax"));
+            parts.push("minmax".to_owned());
         }
         if let RoundingParams::Gptq { damp, block_size, true_sequential } = rounding {
             if *damp != default_damp() {
-                add(&mut label, format_args!("damp={damp}"));
+                parts.push(format!("damp={damp}"));
             }
             if *block_size != default_block_size() {
-                add(&mut label, format_args!("block={block_size}"));
+                parts.push(format!("block={block_size}"));
             }
             if !true_sequential {
-                add(&mut label, format_args!("one-pass"));
+                parts.push("one-pass".to_owned());
             }
         }
-        label
+        (!parts.is_empty()).then(|| parts.join(" "))
     }
-}
-
-fn add(label: &mut String, part: std::fmt::Arguments<'_>) {
-    write!(label, " {part}").expect("a string takes any text");
 }
 
 fn default_block_size() -> BlockSize {

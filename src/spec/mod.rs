@@ -24,4 +24,5 @@ pub use error::{Diagnostic, LoadError, Position, SpecErrors};
 pub use experiment::Experiment;
 pub use load::{load, parse_str};
 pub use resolve::DEFAULT_TEMPLATE;
+pub use scalar::TEMPLATE_SUFFIX;
 pub use schema::schema;

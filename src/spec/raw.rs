@@ -5,7 +5,7 @@
 use super::experiment::CalibrationSampling;
 use super::node::{Entry, Node, Value};
 use super::read::{Decode, List, Names, Reader, Spanned, record};
-use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Threads};
+use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Template, Threads};
 use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -147,7 +147,7 @@ record! {
     /// Tables and pages.
     Report is "a mapping with the keys templates, dir" {
         /// Built-in templates or files. Default: table.md.j2.
-        templates: List<FilePath>,
+        templates: List<Template>,
         /// Folder of the tables. Default: results/ and the experiment's name.
         dir: FilePath,
     }

@@ -47,8 +47,7 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     check_condition(&condition_on, &declared, reader);
     let evaluate = tasks::evaluate(raw.evaluate, has_condition, &condition_on, &declared, &raw.place, reader);
 
-    let name = name?;
-    let report = report(raw.report.given().unwrap_or_default(), &name);
+    let report = report(raw.report.given().unwrap_or_default(), name.as_deref().unwrap_or_default(), reader);
     Some(Experiment {
         path: path.to_owned(),
         models: models?,
@@ -63,7 +62,7 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         baseline: raw.baseline.given().unwrap_or(true),
         report,
         run: run(raw.run.given().unwrap_or_default()),
-        name,
+        name: name?,
     })
 }
 
@@ -109,9 +108,9 @@ fn calibration(raw: raw::Calibration) -> Calibration {
     }
 }
 
-fn report(raw: raw::Report, name: &str) -> Report {
+fn report(raw: raw::Report, name: &str, reader: &mut Reader) -> Report {
     let templates = match raw.templates.given() {
-        Some(list) => list.items.into_iter().map(|item| item.value.0).collect(),
+        Some(list) => values(reader.distinct(list)).into_iter().map(|template| template.0).collect(),
         None => vec![DEFAULT_TEMPLATE.to_owned()],
     };
     let dir = raw.dir.given().map_or_else(|| Path::new("results").join(name), |dir| dir.0.into());

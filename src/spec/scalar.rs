@@ -217,6 +217,9 @@ impl JsonSchema for Group {
     }
 }
 
+/// How names of templates end.
+pub const TEMPLATE_SUFFIX: &str = ".j2";
+
 /// Reads text that is not empty.
 fn text(node: &Node, reader: &mut Reader, expected: &str) -> Option<String> {
     match &node.value {
@@ -261,6 +264,8 @@ texts! {
     Name, "a name", "\\S";
     /// A file or folder; relative paths are taken from the working directory.
     FilePath, "a path", "\\S";
+    /// A built-in template or a file.
+    Template, "a template", "[^/]\\.j2$";
 }
 
 impl Decode for ExperimentName {
@@ -283,5 +288,21 @@ impl Decode for Name {
 impl Decode for FilePath {
     fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
         text(node, reader, "a path").map(FilePath)
+    }
+}
+
+impl Decode for Template {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let template = text(node, reader, "a template")?;
+        let name = template.rsplit('/').next().unwrap_or_default();
+        if name.len() > TEMPLATE_SUFFIX.len() && name.ends_with(TEMPLATE_SUFFIX) {
+            return Some(Template(template));
+        }
+        let message = format!("`{template}` is not a template: its name must end in {TEMPLATE_SUFFIX}");
+        let hint = format!(
+            "what stands before {TEMPLATE_SUFFIX} names the result: `table.md{TEMPLATE_SUFFIX}` makes table.md"
+        );
+        reader.report_with(&node.place, message, Some(hint));
+        None
     }
 }

@@ -130,3 +130,24 @@ fn shipped_experiments_are_valid() {
     }
     assert!(n > 0);
 }
+
+/// Every YAML block of docs/experiment-file.md that is a whole experiment is valid, and there is one.
+#[test]
+fn documented_experiment_is_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/experiment-file.md");
+    let text = std::fs::read_to_string(&path).expect("readable");
+    let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+    let experiments: Vec<&str> = blocks.filter(|block| block.contains("\nsweep:")).collect();
+    assert_eq!(experiments.len(), 1);
+    let experiment = spec::parse_str(&path, experiments[0], &[]).unwrap_or_else(|error| panic!("{error}"));
+    assert!(spec::trials(&experiment).len() > 20);
+    // It shows every key there is.
+    let schema = spec::schema();
+    let keys = schema["properties"].as_object().expect("an object").keys();
+    for key in keys {
+        assert!(
+            experiments[0].contains(&format!("\n{key}:")) || experiments[0].starts_with(&format!("{key}:")),
+            "{key}"
+        );
+    }
+}
