@@ -34,56 +34,59 @@ impl Trial {
 /// All trials: by model, the baseline first, then by condition_on (none first), bits, method, seed.
 pub fn trials(experiment: &Experiment) -> Vec<Trial> {
     let mut trials = Vec::new();
+    // A label is made of parts that many trials share.
+    let methods: Vec<(&Method, String)> =
+        experiment.methods.iter().map(|method| (method, method.label())).collect();
+    let seeds: Vec<Option<Seed>> = experiment.seeds.iter().copied().map(Some).collect();
     for (model, model_name) in model_names(experiment).iter().enumerate() {
         let first = trials.len();
-        let no_condition = std::iter::once(None);
-        for condition_on in no_condition.chain(experiment.condition_on.iter().map(Some)) {
+        for condition_on in std::iter::once(None).chain(experiment.condition_on.iter().map(Some)) {
+            let tasks = tasks(condition_on.map(String::as_str), experiment);
+            let place =
+                condition_on.map_or_else(|| model_name.clone(), |name| format!("{model_name}/{name}"));
             for &bits in &experiment.bits {
-                for method in &experiment.methods {
+                for (method, method_label) in &methods {
                     if method.needs_calibration() != condition_on.is_some() {
                         continue;
                     }
-                    let seeds: Vec<Option<Seed>> = match depends_on_seed(method, experiment) {
-                        true => experiment.seeds.iter().copied().map(Some).collect(),
-                        false => vec![None],
-                    };
-                    trials.extend(seeds.into_iter().map(|seed| {
-                        let mut trial = Trial {
+                    for &seed in if depends_on_seed(method, experiment) { &seeds[..] } else { &[None] } {
+                        let label = match seed {
+                            Some(seed) => format!("{place}/{method_label}/{bits}-bit/seed {seed}"),
+                            None => format!("{place}/{method_label}/{bits}-bit"),
+                        };
+                        trials.push(Trial {
                             model,
                             condition_on: condition_on.cloned(),
                             bits: Some(bits),
-                            method: Some(method.clone()),
+                            method: Some((*method).clone()),
                             seed,
-                            tasks: tasks(condition_on.map(String::as_str), experiment),
-                            label: String::new(),
-                        };
-                        trial.label = label(model_name, &trial);
-                        trial
-                    }));
+                            tasks: tasks.clone(),
+                            label,
+                        });
+                    }
                 }
             }
         }
         if experiment.baseline {
-            let mut used: Vec<String> = Vec::new();
-            for task in trials[first..].iter().flat_map(|trial| &trial.tasks) {
-                if !used.contains(task) {
-                    used.push(task.clone());
-                }
-            }
-            let mut baseline = Trial {
-                model,
-                condition_on: None,
-                bits: None,
-                method: None,
-                seed: None,
-                tasks: used,
-                label: String::new(),
-            };
-            baseline.label = label(model_name, &baseline);
+            let tasks = distinct_tasks(&trials[first..]);
+            let label = format!("{model_name}/16-bit");
+            let baseline =
+                Trial { model, condition_on: None, bits: None, method: None, seed: None, tasks, label };
             trials.insert(first, baseline);
         }
     }
     trials
+}
+
+/// The tasks of some trials, each once, in the order of their first use.
+fn distinct_tasks(trials: &[Trial]) -> Vec<String> {
+    let mut tasks: Vec<String> = Vec::new();
+    for task in trials.iter().flat_map(|trial| &trial.tasks) {
+        if !tasks.contains(task) {
+            tasks.push(task.clone());
+        }
+    }
+    tasks
 }
 
 /// The models' names in labels and tables: the last part of the path, or all of it where two share the last.
@@ -123,13 +126,4 @@ fn tasks(condition_on: Option<&str>, experiment: &Experiment) -> Vec<String> {
             datasets.flat_map(|dataset| matched(&experiment.tasks, dataset)).map(str::to_owned).collect()
         }
     }
-}
-
-fn label(model: &str, trial: &Trial) -> String {
-    let mut parts = vec![model.to_owned()];
-    parts.extend(trial.condition_on.clone());
-    parts.push(trial.method.as_ref().map_or_else(|| "16-bit".to_owned(), Method::label));
-    parts.extend(trial.bits.map(|bits| format!("{bits}-bit")));
-    parts.extend(trial.seed.map(|seed| format!("seed {seed}")));
-    parts.join("/")
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with an experiment file, and where.
 
+use crate::fsx::FsError;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -67,13 +68,8 @@ impl fmt::Display for SpecErrors {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It cannot be read.
-    #[error("cannot read the experiment file {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("the experiment file cannot be used: {0}")]
+    Io(#[from] FsError),
     /// It is wrong.
     #[error(transparent)]
     Invalid(#[from] SpecErrors),

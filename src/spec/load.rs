@@ -5,6 +5,7 @@ use super::experiment::Experiment;
 use super::node::Place;
 use super::read::{Decode, Reader};
 use super::{parse, raw, resolve, set};
+use crate::fsx;
 use std::path::Path;
 
 /// Reads an experiment file and applies `sets`, each `KEY=VALUE`.
@@ -12,7 +13,7 @@ use std::path::Path;
 /// # Errors
 /// The file cannot be read, or something in it or in `sets` is wrong.
 pub fn load(path: &Path, sets: &[String]) -> Result<Experiment, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
+    let bytes = fsx::read(path)?;
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
         Err(error) => return Err(not_utf8(path, &bytes[..error.valid_up_to()]).into()),

@@ -247,14 +247,16 @@ impl JsonSchema for Method {
         "Method".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        // `- gptq:` with nothing behind it is `- gptq`.
+        let no_value = json_schema!({ "type": "null" });
         json_schema!({
             "anyOf": [
                 { "enum": ["rtn", "gptq"] },
                 {
                     "type": "object",
                     "properties": {
-                        "rtn": generator.subschema_for::<Rtn>(),
-                        "gptq": generator.subschema_for::<Gptq>(),
+                        "rtn": { "anyOf": [generator.subschema_for::<Rtn>(), no_value] },
+                        "gptq": { "anyOf": [generator.subschema_for::<Gptq>(), no_value] },
                         "tacq": generator.subschema_for::<Tacq>(),
                     },
                     "additionalProperties": false,

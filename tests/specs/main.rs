@@ -107,7 +107,10 @@ fn invalid_files_get_their_diagnostics() {
 #[test]
 fn a_missing_file_is_a_sentence() {
     let error = spec::load(Path::new("no/such/experiment.yaml"), &[]).unwrap_err().to_string();
-    assert!(error.starts_with("cannot read the experiment file no/such/experiment.yaml: "), "{error}");
+    assert!(
+        error.starts_with("the experiment file cannot be used: cannot read no/such/experiment.yaml: "),
+        "{error}"
+    );
 }
 
 #[test]
