@@ -3,6 +3,7 @@
 //!
 //! Lines `# set: KEY=VALUE` in a file are given as `--set KEY=VALUE`.
 
+mod damaged;
 mod order;
 mod schema;
 
