@@ -3,6 +3,7 @@
 //!
 //! The bytes depend on the rows alone, not on their order, the time or the machine.
 
+mod context;
 mod error;
 mod frame;
 mod layout;

@@ -1,34 +1,15 @@
 //! Templates → text.
 
 use super::error::TemplateError;
-use super::layout;
-use super::row::Row;
-use super::summary::Group;
 use crate::fsx;
 use crate::spec::TEMPLATE_SUFFIX;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use std::path::Path;
 
 /// Templates that need no file, by name.
 pub const BUILT_IN_TEMPLATES: &[(&str, &str)] =
     &[("table.md.j2", include_str!("../../templates/table.md.j2"))];
-
-/// What a template is given: `experiment`, `rows`, `groups`, `columns`, `lines`.
-pub fn context(experiment: &str, rows: &[Row], groups: &[Group]) -> Value {
-    let (columns, lines) = layout::table(rows, groups);
-    // One number that holds for all lines can be said once.
-    let n_seeds = groups.iter().map(|group| group.n).max().unwrap_or(0);
-    context! {
-        experiment,
-        n_seeds,
-        rows => Serde(rows),
-        groups => Serde(groups),
-        columns => Serde(columns),
-        lines => Serde(lines),
-    }
-}
 
 /// Renders one template: the name of a built-in one, or a file.
 pub fn render(template: &str, context: &Value) -> Result<String, TemplateError> {

@@ -87,6 +87,9 @@ impl Row {
 }
 
 fn by_number(a: Option<&str>, b: Option<&str>) -> Ordering {
+    if a == b {
+        return Ordering::Equal;
+    }
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<f64>().ok());
     match (number(a), number(b)) {
         (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(&b)),

@@ -1,11 +1,13 @@
 //! Writes the report's folder.
 
+use super::context::Context;
 use super::error::{ReportError, TemplateError};
 use super::frame;
 use super::render;
 use super::row::Row;
 use super::summary::groups;
 use crate::fsx;
+use minijinja::Value;
 use std::path::{Path, PathBuf};
 
 const RESULTS_CSV: &str = "results.csv";
@@ -44,7 +46,7 @@ pub fn write(dir: &Path, rows: &[Row], settings: &ReportSettings) -> Result<Vec<
     put(RESULTS_PARQUET, &frame::parquet(RESULTS_PARQUET, frame::results(&rows))?)?;
     put(SUMMARY_CSV, &frame::csv(SUMMARY_CSV, frame::summary(&groups))?)?;
 
-    let context = render::context(&settings.experiment, &rows, &groups);
+    let context = Value::from_object(Context::new(&settings.experiment, rows, groups));
     let mut failures = Vec::new();
     let mut taken = vec![RESULTS_CSV.to_owned(), RESULTS_PARQUET.to_owned(), SUMMARY_CSV.to_owned()];
     for template in &settings.templates {
@@ -64,11 +66,7 @@ pub fn write(dir: &Path, rows: &[Row], settings: &ReportSettings) -> Result<Vec<
 }
 
 /// Name and contents of what a template makes.
-fn rendered(
-    template: &str,
-    taken: &[String],
-    context: &minijinja::Value,
-) -> Result<(String, String), TemplateError> {
+fn rendered(template: &str, taken: &[String], context: &Value) -> Result<(String, String), TemplateError> {
     let name = render::output_name(template)?;
     if taken.contains(&name) {
         let message =

@@ -149,3 +149,15 @@ fn a_filter_on_the_wrong_type_is_a_sentence() {
     assert!(message.starts_with("template type.md.j2, line 1: invalid operation: "), "{message}");
     assert!(message.contains("not a number"), "{message}");
 }
+
+/// The names that docs/experiment-file.md promises, and no others.
+#[test]
+fn a_template_sees_the_documented_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "{{ experiment }} {{ rows|length }} {{ groups|length }} {{ columns|length }} {{ lines|length }} {{ n_seeds }} \
+                {{ lines[0].is_baseline }} {{ lines[3].cells[0].n }} {{ groups[3].sd|fixed(2) }} {{ 0.0035|percent }} \
+                {{ 12345678|megabytes }}";
+    let path = template(dir.path(), "names.txt.j2", text);
+    write(dir.path(), &rows(), &settings(&[&path])).unwrap();
+    assert_eq!(read(dir.path(), "names.txt"), "demo 5 4 1 4 2 True 2 1.41 0.35 % 12.3 MB");
+}
