@@ -135,23 +135,39 @@ fn shipped_experiments_are_valid() {
     assert!(n > 0);
 }
 
-/// Every YAML block of docs/experiment-file.md that is a whole experiment is valid, and there is one.
-#[test]
-fn documented_experiment_is_valid() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/experiment-file.md");
+/// The experiments shown in a document: its YAML blocks that have a sweep.
+fn shown_in(document: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(&path).expect("readable");
     let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
-    let experiments: Vec<&str> = blocks.filter(|block| block.contains("\nsweep:")).collect();
-    assert_eq!(experiments.len(), 1);
-    let experiment = spec::parse_str(&path, experiments[0], &[]).unwrap_or_else(|error| panic!("{error}"));
-    assert!(spec::trials(&experiment).len() > 20);
-    // It shows every key there is.
+    blocks.filter(|block| block.contains("\nsweep:")).map(str::to_owned).collect()
+}
+
+#[test]
+fn experiments_in_documents_are_valid() {
+    for document in ["README.md", "docs/experiment-file.md"] {
+        let shown = shown_in(document);
+        assert_eq!(shown.len(), 1, "{document}");
+        let experiment =
+            spec::parse_str(document.as_ref(), &shown[0], &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(spec::trials(&experiment).len() > 10, "{document}");
+    }
+}
+
+#[test]
+fn the_documented_experiment_shows_every_key() {
+    let shown = &shown_in("docs/experiment-file.md")[0];
     let schema = spec::schema();
-    let keys = schema["properties"].as_object().expect("an object").keys();
-    for key in keys {
-        assert!(
-            experiments[0].contains(&format!("\n{key}:")) || experiments[0].starts_with(&format!("{key}:")),
-            "{key}"
-        );
+    for key in schema["properties"].as_object().expect("an object").keys() {
+        assert!(shown.lines().any(|line| line.starts_with(&format!("{key}:"))), "{key}");
+    }
+    let whole =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/experiment-file.md"));
+    let whole = whole.expect("readable");
+    for (name, definition) in schema["$defs"].as_object().expect("an object") {
+        for key in definition["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
+            let named = whole.contains(&format!("{key}:")) || whole.contains(&format!("`{key}`"));
+            assert!(named, "{name}.{key}");
+        }
     }
 }
