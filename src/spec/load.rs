@@ -67,3 +67,38 @@ fn not_utf8(path: &Path, valid: &[u8]) -> SpecErrors {
     };
     SpecErrors { path: path.to_owned(), diagnostics: vec![diagnostic] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "name: x\nmodel: a\ndatasets: {d: {test: b}}\nsweep: {bits: 3, methods: rtn}\n";
+
+    fn parse(text: &str, sets: &[&str]) -> Result<Experiment, SpecErrors> {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        parse_str("x.yaml".as_ref(), text, &sets)
+    }
+
+    #[test]
+    fn marks_and_line_ends_of_other_editors_change_nothing() {
+        let plain = parse(TEXT, &[]).unwrap();
+        assert_eq!(parse(&format!("\u{feff}{TEXT}"), &[]).unwrap(), plain);
+        assert_eq!(parse(&TEXT.replace('\n', "\r\n"), &[]).unwrap(), plain);
+        assert_eq!(parse(TEXT.trim_end(), &[]).unwrap(), plain);
+        assert_eq!(parse(&format!("---\n{TEXT}...\n"), &[]).unwrap().models[0].text, "a");
+    }
+
+    #[test]
+    fn the_last_set_of_a_key_counts() {
+        let experiment = parse(TEXT, &["sweep.bits=[2, 4]", "sweep.bits=8", "model=/a b/c=d"]).unwrap();
+        assert_eq!(experiment.bits.iter().map(|bits| bits.get()).collect::<Vec<_>>(), [8]);
+        assert_eq!(experiment.models[0].folder, Path::new("/a b/c=d"));
+    }
+
+    #[test]
+    fn a_set_can_mend_what_is_wrong_in_the_file() {
+        let wrong = TEXT.replace("bits: 3", "bits: 33");
+        assert!(parse(&wrong, &[]).is_err());
+        assert!(parse(&wrong, &["sweep.bits=3"]).is_ok());
+    }
+}
