@@ -1,3 +1,5 @@
+//! How large a checkpoint is: average bits and bytes.
+
 use super::Checkpoint;
 use tacq_protocol::artifact::CheckpointSummary;
 
