@@ -36,7 +36,7 @@ build: setup ## build tacq-sweep and tacq-engine in release mode
 quickstart: build ## build, then run experiments/quickstart.yaml on a small random model, to its table
 	$(TARGET)/release/tacq-testkit .quickstart
 	$(TARGET)/release/tacq-sweep run experiments/quickstart.yaml
-	$(TARGET)/release/tacq-sweep show experiments/quickstart.yaml
+	@cat results/quickstart/table.md
 
 test: setup ## run all tests: no network, no GPU
 	$(PYTHON) -m unittest discover --start-directory scripts
