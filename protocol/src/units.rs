@@ -210,6 +210,17 @@ decimal_unit!(
     "a damping above 0 and at most 1"
 );
 
+impl OutlierRatio {
+    /// Exactly floor(ratio · n).
+    pub fn count_of(self, n: u64) -> u64 {
+        let (mantissa, divisor) = (self.0.mantissa().unsigned_abs(), 10u128.pow(self.0.scale()));
+        // mantissa <= divisor <= 10^28 < 2^94, so that a product with 32 bits fits; the quotient is at most n.
+        let (high, low) = (u128::from(n >> 32), u128::from(n & 0xffff_ffff));
+        let (quotient, remainder) = (mantissa * high / divisor, mantissa * high % divisor);
+        ((quotient << 32) + ((remainder << 32) + mantissa * low) / divisor) as u64
+    }
+}
+
 /// Number format of computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DType {
@@ -301,6 +312,19 @@ mod tests {
         assert_eq!(error.to_string(), "1.5 is not an outlier ratio above 0 and at most 1");
         assert!("-0.1".parse::<OutlierRatio>().is_err() && "0".parse::<OutlierRatio>().is_err());
         assert!(serde_json::from_str::<Bits>("9").is_err());
+    }
+
+    #[test]
+    fn counts_are_exact_floors() {
+        let count = |text: &str, n| text.parse::<OutlierRatio>().unwrap().count_of(n);
+        assert_eq!(count("0.0035", 106_168_320), 371_589);
+        // In binary, 0.29 · 100 is 28.999999999999996.
+        assert_eq!(count("0.29", 100), 29);
+        assert_eq!(count("0.3", 9), 2);
+        assert_eq!(count("1", u64::MAX), u64::MAX);
+        assert_eq!(count("0.5", u64::MAX), u64::MAX / 2);
+        assert_eq!(count("0.0000000000000000000000000001", 1 << 40), 0);
+        assert_eq!(count("0.9999999999999999999999999999", 10_000_000_000), 9_999_999_999);
     }
 
     #[test]
