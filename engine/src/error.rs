@@ -6,6 +6,7 @@ use crate::fsx::FsError;
 use crate::model::ModelError;
 use crate::quant::QuantError;
 use crate::quant::checkpoint::CheckpointError;
+use crate::saliency::SaliencyError;
 use crate::stages::StageError;
 use crate::tensorfile::TensorFileError;
 use std::io;
@@ -39,6 +40,9 @@ pub enum Error {
     /// A packed checkpoint is broken or of another model.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Weights cannot be ranked, or a mask cannot be used.
+    #[error(transparent)]
+    Saliency(#[from] SaliencyError),
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -57,6 +61,7 @@ impl Error {
             Error::Data(_) | Error::Stage(_) => FailureKind::InvalidInput,
             Error::Quant(e) => e.kind(),
             Error::Checkpoint(e) => e.kind(),
+            Error::Saliency(e) => e.kind(),
             Error::Device(_) => FailureKind::Device,
             Error::Torch(e) => torch_kind(e),
         }

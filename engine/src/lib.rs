@@ -17,6 +17,7 @@ pub mod error;
 pub mod fsx;
 pub mod model;
 pub mod quant;
+pub mod saliency;
 pub mod serve;
 pub mod stages;
 pub mod tensorfile;

@@ -17,24 +17,23 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Factors `hessian` [cols, cols], the inputs' statistics of the matrix called `tensor`.
+    /// Factors `hessian` [cols, cols], which it overwrites, the inputs' statistics of the matrix called `tensor`.
     ///
     /// Dead features (zero diagonal) get a diagonal of 1. `damp` times the mean diagonal is added until both Cholesky
     /// factorizations succeed.
-    pub fn new(tensor: &str, hessian: &Tensor, damp: Damp) -> Result<Factor, QuantError> {
+    pub fn new(tensor: &str, mut hessian: Tensor, damp: Damp) -> Result<Factor, QuantError> {
         let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
-        if !is_finite(hessian).map_err(torch)? {
+        if !is_finite(&hessian).map_err(torch)? {
             return Err(QuantError::HessianNotFinite { tensor: tensor.to_owned() });
         }
-        let mut damped = copied(hessian).map_err(torch)?;
-        let dead = revive(&mut damped).map_err(torch)?;
-        let diagonal = damped.f_diagonal(0, 0, 1).map_err(torch)?;
+        let dead = revive(&mut hessian).map_err(torch)?;
+        let diagonal = hessian.f_diagonal(0, 0, 1).map_err(torch)?;
         let step =
             diagonal.f_mean(Kind::Float).and_then(|mean| mean.f_mul_scalar(damp.to_f64())).map_err(torch)?;
         let mut diagonal = diagonal;
         for _ in 0..MAX_DAMPINGS {
             let _ = diagonal.f_add_(&step).map_err(torch)?;
-            if let Some(upper) = inverse_factor(&damped).map_err(torch)? {
+            if let Some(upper) = inverse_factor(&hessian).map_err(torch)? {
                 return Ok(Factor { upper, dead });
             }
         }
@@ -94,7 +93,7 @@ mod tests {
     #[test]
     fn the_factor_squares_to_the_inverse() {
         let h = hessian(48, 500);
-        let factor = Factor::new("w", &h, damp("0.01")).unwrap();
+        let factor = Factor::new("w", h.copy(), damp("0.01")).unwrap();
         assert!(factor.upper.equal(&factor.upper.triu(0)));
         let damped =
             &h + Tensor::eye(48, (Kind::Float, Device::Cpu)) * h.diagonal(0, 0, 1).mean(Kind::Float) * 0.01;
@@ -108,7 +107,7 @@ mod tests {
         let h = hessian(8, 100);
         let _ = h.get(3).fill_(0.0);
         let _ = h.select(1, 3).fill_(0.0);
-        let factor = Factor::new("w", &h, damp("0.01")).unwrap();
+        let factor = Factor::new("w", h.copy(), damp("0.01")).unwrap();
         assert_eq!(factor.dead.iter().position(|&d| d), Some(3));
         assert!(factor.upper.get(3).get(4).double_value(&[]) == 0.0);
     }
@@ -117,7 +116,7 @@ mod tests {
     fn damping_is_repeated_until_the_matrix_is_positive_definite() {
         // Smallest eigenvalue −0.5, mean diagonal 1: so 15 % is added four times.
         let h = Tensor::from_slice(&[1.0f32, 1.5, 1.5, 1.0]).reshape([2, 2]);
-        let factor = Factor::new("w", &h, damp("0.15")).unwrap();
+        let factor = Factor::new("w", h.copy(), damp("0.15")).unwrap();
         let last = factor.upper.get(0).get(0).double_value(&[]);
         let h = [1.6f64, 1.5];
         let expected = (h[0] / (h[0] * h[0] - h[1] * h[1])).sqrt();
@@ -127,10 +126,10 @@ mod tests {
     #[test]
     fn a_matrix_beyond_help_and_statistics_not_finite_are_errors() {
         let h = Tensor::from_slice(&[1.0f32, 900.0, 900.0, 1.0]).reshape([2, 2]);
-        let error = Factor::new("w", &h, damp("0.01")).unwrap_err();
+        let error = Factor::new("w", h.copy(), damp("0.01")).unwrap_err();
         assert!(matches!(error, QuantError::NotPositiveDefinite { attempts: 150, .. }), "{error}");
         let h = Tensor::from_slice(&[1.0f32, f32::NAN, f32::NAN, 1.0]).reshape([2, 2]);
-        let error = Factor::new("w", &h, damp("0.01")).unwrap_err();
+        let error = Factor::new("w", h.copy(), damp("0.01")).unwrap_err();
         assert!(matches!(error, QuantError::HessianNotFinite { .. }), "{error}");
     }
 }

@@ -41,9 +41,9 @@ impl Hessian {
 
     /// H, symmetric.
     pub fn finish(self) -> Result<Tensor, TchError> {
-        let upper = self.sum.f_triu(0)?;
-        let full = upper.f_add(&self.sum.f_triu(1)?.f_transpose(0, 1)?)?;
-        full.f_mul_scalar(2.0 / self.sequences.max(1) as f64)
+        let mut full = self.sum.f_triu(0)?;
+        let _ = full.f_add_(&self.sum.f_triu(1)?.f_transpose(0, 1)?)?;
+        full.f_mul_scalar_(2.0 / self.sequences.max(1) as f64)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything here works on one matrix at a time and on plain parameters; which matrices, in which order and on what
 //! statistics is the business of the `quantize` stage.
 
+pub mod blockwise;
 pub mod checkpoint;
 mod error;
 mod factor;

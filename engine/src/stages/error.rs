@@ -13,6 +13,14 @@ pub enum StageError {
         /// The input's role.
         role: &'static str,
     },
+    /// A parameter that the stage needs with these other parameters.
+    #[error("the {kind} stage needs the parameter `{name}` here, which the request does not give")]
+    MissingParameter {
+        /// The stage.
+        kind: StageKind,
+        /// The parameter.
+        name: &'static str,
+    },
     /// A stage that the driver does by itself.
     #[error("the {kind} stage is not run by the engine")]
     NotAnEngineStage {

@@ -7,6 +7,9 @@
 mod calibrate;
 mod context;
 mod error;
+mod quantize;
+mod saliency;
+mod select;
 
 pub use context::{Context, Sink};
 pub use error::StageError;
@@ -21,6 +24,9 @@ pub fn run(context: &mut Context<'_>) -> Result<()> {
     let request = context.request;
     match &request.stage {
         StageParams::Calibrate(params) => calibrate::run(params, context),
+        StageParams::Quantize(params) | StageParams::MixedQuantize(params) => quantize::run(params, context),
+        StageParams::Saliency(params) => saliency::run(params, context),
+        StageParams::Select(params) => select::run(params, context),
         other => Err(StageError::NotAnEngineStage { kind: other.kind() }.into()),
     }?;
     Ok(crate::fsx::sync_dir(&request.output)?)

@@ -1,3 +1,4 @@
+use crate::quant::Shape;
 use crate::tensorfile::TensorFileError;
 use std::path::PathBuf;
 use tacq_protocol::FailureKind;
@@ -49,6 +50,21 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The weight.
         name: String,
+    },
+    /// A weight of another shape than the model's.
+    #[error(
+        "{}: weight `{name}` is {}×{}, the model's is {}×{}; it is one of another model",
+        path.display(), found.rows, found.cols, expected.0, expected.1
+    )]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The weight.
+        name: String,
+        /// Its shape in the checkpoint.
+        found: Shape,
+        /// Rows and columns in the model.
+        expected: (usize, usize),
     },
     /// A scale that is not a positive, finite number.
     #[error("{}: scale {position} of `{name}` is {found}, expected a positive, finite number", path.display())]

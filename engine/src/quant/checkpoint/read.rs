@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use safetensors::Dtype;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use tacq_protocol::artifact::WeightLayout;
+use tacq_protocol::artifact::{TensorShape, WeightLayout};
 use tacq_protocol::stage::Grid;
 use tacq_protocol::units::{Bits, GroupSize};
 use tch::Tensor;
@@ -80,6 +80,16 @@ impl Checkpoint {
         let zeros = self.zeros(name, bytes("zeros")?)?;
         let (mask, outliers) = self.outliers(name, shape)?;
         Ok(QuantizedMatrix { shape, spec: self.spec, codes, scales, zeros, mask, outliers })
+    }
+
+    /// [`Self::load`] of a weight that must have this shape.
+    pub fn load_shaped(&self, name: &str, shape: &TensorShape) -> Result<QuantizedMatrix, CheckpointError> {
+        let matrix = self.load(name)?;
+        let (found, expected) = (matrix.shape, (shape.rows as usize, shape.cols as usize));
+        if (found.rows, found.cols) == expected {
+            return Ok(matrix);
+        }
+        Err(CheckpointError::Shape { path: self.path(), name: name.to_owned(), found, expected })
     }
 
     fn scales(&self, name: &str, bytes: &[u8]) -> Result<Vec<f32>, CheckpointError> {

@@ -61,7 +61,7 @@ fn check(case: &Case) {
     let mut hessian = Hessian::new(cols as i64, Device::Cpu).unwrap();
     hessian.add(&batch).unwrap();
     let damp: Damp = "0.01".parse().unwrap();
-    let factor = Factor::new("w", &hessian.finish().unwrap(), damp).unwrap();
+    let factor = Factor::new("w", hessian.finish().unwrap(), damp).unwrap();
     let spec = spec(case.bits, case.group);
     let mask = MatrixMask::from_sorted(rows, cols, positions.iter().copied());
     let weight = Tensor::from_slice(&weights).reshape([rows as i64, cols as i64]);

@@ -1,0 +1,256 @@
+//! GPTQ through a model, one decoder block at a time.
+//!
+//! Held are the hidden states of the calibration set at one block boundary, and one block's weights. A block is passed
+//! through once: each group of projections is quantized as soon as its inputs are known, and the pass goes on with the
+//! quantized weights, so statistics are those of the reference's "true sequential" order (k, v, q; o; up, gate; down)
+//! without running the block again for each group.
+
+use super::matrix::{MatrixSpec, QuantizedMatrix};
+use super::{Factor, Hessian, MatrixMask, gptq};
+use crate::Result;
+use crate::data::Sequences;
+use crate::model::{Block, Embedding, Proj, Rope};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tacq_protocol::units::Damp;
+use tch::Tensor;
+
+/// Most tokens of a batch; a longer sequence is a batch of its own. Large enough for efficient products, small
+/// beside the hidden states of the calibration set.
+const BATCH_TOKENS: usize = 4096;
+
+/// Most bytes of a group's inputs that are kept from collecting statistics to applying the quantized weights; the rest
+/// is computed again.
+const KEEP_BYTES: usize = 1 << 30;
+
+/// GPTQ's parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct GptqSettings {
+    /// Bits, groups and grids.
+    pub spec: MatrixSpec,
+    /// Added to the Hessian's diagonal, as a share of its mean.
+    pub damp: Damp,
+    /// Columns between two updates of the rest.
+    pub block_size: usize,
+    /// Whether later groups of a block see the earlier ones quantized.
+    pub true_sequential: bool,
+}
+
+/// A weight to be quantized.
+#[derive(Debug)]
+pub struct Original {
+    /// Its name, for messages and the checkpoint.
+    pub name: String,
+    /// [out, in] f32
+    pub weight: Tensor,
+    /// What of it stays in 16 bit.
+    pub mask: MatrixMask,
+}
+
+/// Where the time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// Passing hidden states through (parts of) blocks.
+    pub forward: Duration,
+    /// Accumulating Hessians.
+    pub hessian: Duration,
+    /// Factoring them.
+    pub factor: Duration,
+    /// Quantizing matrices.
+    pub matrices: Duration,
+}
+
+/// What GPTQ does with one weight after another: name and codes by projection.
+type Quantized = BTreeMap<Proj, (String, QuantizedMatrix)>;
+
+/// A part of a block, from the hidden states [b, t, hidden] at its start to the inputs of a group of projections.
+type Part = fn(&Block, &Tensor, &Rope) -> Result<Tensor>;
+
+/// The calibration set on its way through the model.
+#[derive(Debug)]
+pub struct Blockwise {
+    settings: GptqSettings,
+    /// Hidden states at the current block boundary, [b, t, hidden] each.
+    batches: Vec<Tensor>,
+    rope: Rope,
+    timings: Timings,
+}
+
+impl Blockwise {
+    /// Embeds the calibration set; `rope` covers its longest sequence.
+    pub fn new(
+        settings: GptqSettings,
+        embedding: &Embedding,
+        sequences: &Sequences,
+        rope: Rope,
+    ) -> Result<Self> {
+        let mut batches = Vec::new();
+        let mut start = 0;
+        while start < sequences.len() {
+            let length = sequences.get(start).len();
+            let most = start + (BATCH_TOKENS / length).max(1);
+            let same = |&i: &usize| i < most && i < sequences.len() && sequences.get(i).len() == length;
+            let rows = (start..).take_while(same).map(|i| sequences.tensor(i)).collect::<Result<Vec<_>>>()?;
+            start += rows.len();
+            batches.push(embedding.forward(&Tensor::f_cat(&rows, 0)?)?);
+        }
+        Ok(Self { settings, batches, rope, timings: Timings::default() })
+    }
+
+    /// Where the time went so far.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// Moves on to the next block boundary.
+    pub fn advance(&mut self, block: &Block) -> Result<()> {
+        let started = Instant::now();
+        for hidden in &mut self.batches {
+            *hidden = block.forward(hidden, &self.rope)?;
+        }
+        self.timings.forward += started.elapsed();
+        Ok(())
+    }
+
+    /// Quantizes a block's projections, puts the results into the block, and moves on to the next block boundary
+    /// unless this is the `last` block. The results are in the order of [`Proj::ALL`].
+    pub fn quantize(
+        &mut self,
+        block: &mut Block,
+        original: &dyn Fn(Proj) -> Result<Original>,
+        last: bool,
+    ) -> Result<Vec<(String, QuantizedMatrix)>> {
+        let mut done = Quantized::new();
+        if self.settings.true_sequential {
+            self.quantize_in_sequence(block, original, last, &mut done)?;
+        } else {
+            self.quantize_at_once(block, original, &mut done)?;
+            if !last {
+                self.advance(block)?;
+            }
+        }
+        Ok(done.into_values().collect())
+    }
+
+    fn quantize_in_sequence(
+        &mut self,
+        block: &mut Block,
+        original: &dyn Fn(Proj) -> Result<Original>,
+        last: bool,
+        done: &mut Quantized,
+    ) -> Result<()> {
+        let attention: Part = |block, h, rope| block.attention(&block.attn_norm(h)?, rope);
+        let activation: Part = |block, h, _| block.mlp_activation(&block.mlp_norm(h)?);
+
+        let (hessian, _) = self.collect(block, |block, h, _| block.attn_norm(h), 0)?;
+        self.quantize_group(&[Proj::K, Proj::V, Proj::Q], hessian, block, original, done)?;
+
+        let (hessian, kept) = self.collect(block, attention, KEEP_BYTES)?;
+        self.quantize_group(&[Proj::O], hessian, block, original, done)?;
+        self.add_output(Proj::O, block, attention, kept)?;
+
+        let (hessian, _) = self.collect(block, |block, h, _| block.mlp_norm(h), 0)?;
+        self.quantize_group(&[Proj::Up, Proj::Gate], hessian, block, original, done)?;
+
+        let (hessian, kept) = self.collect(block, activation, if last { 0 } else { KEEP_BYTES })?;
+        self.quantize_group(&[Proj::Down], hessian, block, original, done)?;
+        if !last {
+            self.add_output(Proj::Down, block, activation, kept)?;
+        }
+        Ok(())
+    }
+
+    fn quantize_at_once(
+        &mut self,
+        block: &mut Block,
+        original: &dyn Fn(Proj) -> Result<Original>,
+        done: &mut Quantized,
+    ) -> Result<()> {
+        let groups: [&[Proj]; 4] =
+            [&[Proj::K, Proj::V, Proj::Q], &[Proj::O], &[Proj::Up, Proj::Gate], &[Proj::Down]];
+        // One group's Hessian at a time would need less memory, and four passes.
+        let parts: [Part; 4] = [
+            |block, h, _| block.attn_norm(h),
+            |block, h, rope| block.attention(&block.attn_norm(h)?, rope),
+            |block, h, rope| block.mlp_norm(&block.forward_attention(h, rope)?),
+            |block, h, rope| block.mlp_activation(&block.mlp_norm(&block.forward_attention(h, rope)?)?),
+        ];
+        let original_block = block.shallow_clone();
+        for (group, part) in groups.into_iter().zip(parts) {
+            let (hessian, _) = self.collect(&original_block, part, 0)?;
+            self.quantize_group(group, hessian, block, original, done)?;
+        }
+        Ok(())
+    }
+
+    /// Statistics of a part's outputs over the calibration set, with the first outputs up to `keep_bytes`.
+    fn collect(&mut self, block: &Block, part: Part, keep_bytes: usize) -> Result<(Hessian, Vec<Tensor>)> {
+        let mut hessian: Option<Hessian> = None;
+        let (mut kept, mut left) = (Vec::new(), keep_bytes);
+        for hidden in &self.batches {
+            let started = Instant::now();
+            let inputs = part(block, hidden, &self.rope)?;
+            let computed = Instant::now();
+            let features = inputs.size().last().copied().unwrap_or(0);
+            let sum = match &mut hessian {
+                Some(sum) => sum,
+                none => none.insert(Hessian::new(features, inputs.device())?),
+            };
+            sum.add(&inputs)?;
+            self.timings.forward += computed - started;
+            self.timings.hessian += computed.elapsed();
+            let bytes = inputs.numel() * inputs.kind().elt_size_in_bytes();
+            // Kept are the first ones without a gap, so that position says which batch they are of.
+            left = left.saturating_sub(bytes);
+            if left > 0 {
+                kept.push(inputs);
+            }
+        }
+        Ok((hessian.expect("a calibration set has at least one sequence"), kept))
+    }
+
+    /// Adds a projection's output to the hidden states; its inputs are `kept` or computed by `part`.
+    fn add_output(&mut self, proj: Proj, block: &Block, part: Part, kept: Vec<Tensor>) -> Result<()> {
+        let started = Instant::now();
+        let mut kept = kept.into_iter();
+        for hidden in &mut self.batches {
+            let inputs = match kept.next() {
+                Some(inputs) => inputs,
+                None => part(block, hidden, &self.rope)?,
+            };
+            *hidden = hidden.f_add(&block.linear(proj).forward(&inputs)?)?;
+        }
+        self.timings.forward += started.elapsed();
+        Ok(())
+    }
+
+    /// Quantizes projections that share their inputs.
+    fn quantize_group(
+        &mut self,
+        group: &[Proj],
+        hessian: Hessian,
+        block: &mut Block,
+        original: &dyn Fn(Proj) -> Result<Original>,
+        done: &mut Quantized,
+    ) -> Result<()> {
+        let GptqSettings { spec, damp, block_size, .. } = self.settings;
+        let mut factor: Option<Factor> = None;
+        let mut hessian = Some(hessian);
+        for &proj in group {
+            let Original { name, weight, mask } = original(proj)?;
+            if let Some(hessian) = hessian.take() {
+                let started = Instant::now();
+                factor = Some(Factor::new(&name, hessian.finish()?, damp)?);
+                self.timings.factor += started.elapsed();
+            }
+            let started = Instant::now();
+            let factor = factor.as_ref().expect("made for the first projection");
+            let matrix = gptq::quantize(&name, &weight, factor, spec, block_size, mask)?;
+            let size = [matrix.shape.rows as i64, matrix.shape.cols as i64];
+            block.set_weight(proj, &Tensor::f_from_slice(&matrix.dequantize())?.f_reshape(size)?)?;
+            self.timings.matrices += started.elapsed();
+            done.insert(proj, (name, matrix));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! The model's linear weights, layer by layer, from the mapped files.
+
+use crate::Result;
+use crate::model::{Block, LinearSource, ModelConfig, Proj, Weights};
+use crate::quant::blockwise::Original;
+use crate::quant::{MatrixMask, Shape};
+use crate::saliency::Mask;
+use tch::{Device, Kind, Tensor};
+
+/// The layers of a model with an optional mask.
+pub struct Layers<'a> {
+    config: &'a ModelConfig,
+    weights: &'a Weights,
+    mask: Option<&'a Mask>,
+}
+
+impl<'a> Layers<'a> {
+    /// The mask, if any, is of this model.
+    pub fn new(config: &'a ModelConfig, weights: &'a Weights, mask: Option<&'a Mask>) -> Self {
+        Self { config, weights, mask }
+    }
+
+    /// Decoder blocks.
+    pub fn len(&self) -> usize {
+        self.config.layers as usize
+    }
+
+    /// Loads a block; linear weights that `source` has replace the model's.
+    pub fn block(
+        &self,
+        layer: usize,
+        kind: Kind,
+        device: Device,
+        source: Option<&dyn LinearSource>,
+    ) -> Result<Block> {
+        Block::load(self.weights, self.config, layer as i64, kind, device, source)
+    }
+
+    /// A weight in f32 in host memory, with its part of the mask.
+    pub fn original(&self, layer: usize, proj: Proj) -> Result<Original> {
+        let name = proj.weight_name(layer as i64);
+        let (rows, cols) = proj.shape(self.config);
+        let weight = self.weights.get_shaped(&name, &[rows, cols], Kind::Float, Device::Cpu)?;
+        let mask = match self.mask {
+            Some(mask) => mask.matrix(layer * Proj::ALL.len() + proj as usize)?,
+            None => MatrixMask::empty(rows as usize),
+        };
+        Ok(Original { name, weight, mask })
+    }
+
+    /// A weight's elements, row-major, and its shape.
+    pub fn host_copy(&self, original: &Original) -> Result<(Vec<f32>, Shape)> {
+        let (rows, cols) = original.weight.size2()?;
+        let flat: Tensor = original.weight.f_reshape([-1])?;
+        Ok((Vec::try_from(&flat)?, Shape { rows: rows as usize, cols: cols as usize }))
+    }
+}

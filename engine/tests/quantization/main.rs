@@ -1,0 +1,6 @@
+//! The stages quantize, mixed_quantize, saliency and select on small random models.
+
+mod bench;
+mod naive;
+mod quantize;
+mod saliency;
