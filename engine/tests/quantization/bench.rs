@@ -61,7 +61,7 @@ impl Bench {
             inputs: inputs.chain([(role::MODEL.to_owned(), self.at("model"))]).collect::<BTreeMap<_, _>>(),
             output: folder(output.to_owned()),
             progress: folder(format!("{output}.progress")),
-            run: Run { device: Device::Cpu, threads: Some(2), checkpoint_secs: 60 },
+            run: Run { device: Device::Cpu, threads: Some(1), checkpoint_secs: 60 },
         };
         let mut models = ModelCache::default();
         let mut context = Context::new(&request, &Silence, &mut models).unwrap();
