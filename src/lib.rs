@@ -3,6 +3,12 @@
 //! Layers import downward only: cli → report, exec → plan → store → spec → stage_key → digest → fsx.
 //! It never links libtorch: what computes is the engine, another process.
 
+pub mod cli;
+pub mod digest;
+pub mod exec;
 pub mod fsx;
+pub mod plan;
 pub mod report;
 pub mod spec;
+pub mod stage_key;
+pub mod store;

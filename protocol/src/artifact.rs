@@ -96,3 +96,6 @@ pub struct Metrics {
     /// Examples (windows, questions) it rests on.
     pub n_examples: u64,
 }
+
+/// Values of `architectures` in a model's config.json that the engine has.
+pub const SUPPORTED_ARCHITECTURES: [&str; 2] = ["LlamaForCausalLM", "Qwen2ForCausalLM"];

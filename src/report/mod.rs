@@ -3,6 +3,7 @@
 //!
 //! The bytes depend on the rows alone, not on their order, the time or the machine.
 
+mod collect;
 mod context;
 mod error;
 mod frame;
@@ -13,7 +14,8 @@ pub mod stats;
 mod summary;
 mod write;
 
+pub use collect::collect;
 pub use error::ReportError;
 pub use render::BUILT_IN_TEMPLATES;
-pub use row::Row;
+pub use row::{NO_METHOD, Row};
 pub use write::{ReportSettings, write};

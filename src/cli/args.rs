@@ -1,0 +1,138 @@
+//! What can be typed.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Declarative, resumable experiment sweeps for post-training quantization.
+#[derive(Debug, Parser)]
+#[command(name = "tacq-sweep", version, max_term_width = 100)]
+pub(super) struct Args {
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, help_heading = "Global options")]
+    pub color: ColorChoice,
+    /// Show more of what happens (-v: info, -vv: debug).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// An experiment file and what changes it.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct FileArgs {
+    /// The experiment file.
+    pub file: PathBuf,
+    /// Set a value of the file: a dotted path and a YAML value, such as sweep.bits=[2,3].
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// The store's folder, in place of the file's run.store.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+}
+
+/// Which of several outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Languages for drawing a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Graph {
+    /// Mermaid flowchart.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check an experiment file: all mistakes at once, with their places.
+    Validate {
+        #[command(flatten)]
+        file: FileArgs,
+    },
+    /// Print the JSON Schema of experiment files.
+    Schema,
+    /// Show what a run would do: stages that are hits, to run, or blocked. Exits with 1 if work remains.
+    Plan {
+        #[command(flatten)]
+        file: FileArgs,
+        /// List every stage, not only counts per kind.
+        #[arg(long)]
+        stages: bool,
+        /// Only stages or trials whose label matches (`*` and `?`), and what they need.
+        #[arg(long, value_name = "GLOB")]
+        only: Vec<String>,
+        /// Print the whole plan as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Print the stages as a graph.
+        #[arg(long, value_enum, conflicts_with = "json")]
+        graph: Option<Graph>,
+    },
+    /// Run what is missing, then write the tables. The same command resumes.
+    Run {
+        #[command(flatten)]
+        file: FileArgs,
+        /// Only stages or trials whose label matches (`*` and `?`), and what they need.
+        #[arg(long, value_name = "GLOB")]
+        only: Vec<String>,
+        /// Start nothing more after the first failure.
+        #[arg(long)]
+        fail_fast: bool,
+        /// Show the plan and stop.
+        #[arg(long)]
+        dry_run: bool,
+        /// The engine program, in place of the tacq-engine beside this one.
+        #[arg(long, env = "TACQ_ENGINE", value_name = "PATH")]
+        engine: Option<PathBuf>,
+    },
+    /// Show how far an experiment is: done, running in any process, failed in the last run.
+    Status {
+        #[command(flatten)]
+        file: FileArgs,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Explain why a stage or trial would run: which field of its key differs from the nearest artifact.
+    Why {
+        #[command(flatten)]
+        file: FileArgs,
+        /// A stage's label or key, a trial's label, or a pattern with `*` and `?`.
+        target: String,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Write the tables from what the store holds.
+    Report {
+        #[command(flatten)]
+        file: FileArgs,
+    },
+    /// Show a stage or trial: parameters, artifact, metrics, provenance, and the command that reproduces it.
+    Show {
+        #[command(flatten)]
+        file: FileArgs,
+        /// A stage's label or key, a trial's label, or a pattern with `*` and `?`.
+        target: String,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+}

@@ -1,0 +1,92 @@
+//! One file per command.
+
+mod plan;
+mod report;
+mod run;
+mod show;
+mod status;
+mod why;
+
+use super::args::{Args, Command, FileArgs};
+use super::error::CliError;
+use super::exit_code::ExitCode;
+use super::output::{Output, count};
+use super::{logging, select};
+use crate::plan::Plan;
+use crate::spec::{self, Experiment};
+use crate::store::Store;
+use std::path::PathBuf;
+
+/// Does what was asked for.
+pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
+    // `run` logs to its folder too, and starts logging itself.
+    if !matches!(args.command, Command::Run { .. }) {
+        logging::start(args.verbose, output.color(), None)?;
+    }
+    match &args.command {
+        Command::Validate { file } => validate(file, output),
+        Command::Schema => {
+            output.data(serde_json::to_string_pretty(&spec::schema()).expect("schemas serialize without error"));
+            Ok(ExitCode::Done)
+        }
+        Command::Plan { file, stages, only, json, graph } => {
+            let opened = Opened::new(file)?;
+            let wanted = select::wanted(&opened.plan, only, &file.file)?;
+            plan::plan(&opened, &wanted, plan::View::new(*stages, *json, *graph), output)
+        }
+        Command::Run { file, only, fail_fast, dry_run, engine } => {
+            let options =
+                run::Options { only, fail_fast: *fail_fast, dry_run: *dry_run, engine: engine.as_deref() };
+            run::run(file, &options, args.verbose, output)
+        }
+        Command::Status { file, format } => status::status(&Opened::new(file)?, *format, output),
+        Command::Why { file, target, format } => why::why(&Opened::new(file)?, target, *format, output),
+        Command::Report { file } => report::report(&Opened::usable(file)?, output),
+        Command::Show { file, target, format } => show::show(&Opened::new(file)?, target, *format, output),
+    }
+}
+
+fn validate(file: &FileArgs, output: &Output) -> Result<ExitCode, CliError> {
+    let experiment = spec::load(&file.file, &file.sets)?;
+    let trials = spec::trials(&experiment).len();
+    output.data(format!("{}: valid, {}", file.file.display(), count(trials, "trial")));
+    Ok(ExitCode::Done)
+}
+
+/// An experiment with its plan and its store.
+pub(super) struct Opened {
+    pub file: PathBuf,
+    pub experiment: Experiment,
+    pub store: Store,
+    pub plan: Plan,
+}
+
+impl Opened {
+    /// Loads the file, hashes its sources, makes the plan. Sources that are missing leave stages blocked.
+    pub fn new(args: &FileArgs) -> Result<Self, CliError> {
+        let mut experiment = spec::load(&args.file, &args.sets)?;
+        if let Some(store) = &args.store {
+            experiment.run.store.clone_from(store);
+        }
+        let store = Store::new(&experiment.run.store);
+        let mut digests = store.source_digests();
+        let plan = crate::plan::build(&experiment, &mut digests);
+        digests.save();
+        Ok(Self { file: args.file.clone(), experiment, store, plan })
+    }
+
+    /// Like [`Self::new`], but sources that are missing are an error.
+    pub fn usable(args: &FileArgs) -> Result<Self, CliError> {
+        let opened = Self::new(args)?;
+        opened.check_sources()?;
+        Ok(opened)
+    }
+
+    /// An error if sources are missing.
+    pub fn check_sources(&self) -> Result<(), CliError> {
+        if self.plan.problems.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::Sources { path: self.file.clone(), problems: self.plan.problems.clone() })
+    }
+}

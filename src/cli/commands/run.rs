@@ -1,0 +1,165 @@
+//! `run`: compute what is missing, then write the tables.
+
+use super::{Opened, plan};
+use crate::cli::args::FileArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::output::{Output, count, duration};
+use crate::cli::progress::Progress;
+use crate::cli::{logging, select};
+use crate::exec::{self, EngineLauncher, RunFolder, RunOptions, RunRecord, RunSummary};
+use crate::plan::{StageId, States};
+use crate::store::StoreError;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tacq_protocol::FailureKind;
+
+/// What was typed.
+pub(super) struct Options<'a> {
+    pub only: &'a [String],
+    pub fail_fast: bool,
+    pub dry_run: bool,
+    pub engine: Option<&'a Path>,
+}
+
+/// Runs an experiment.
+pub(super) fn run(
+    file: &FileArgs,
+    options: &Options<'_>,
+    verbose: u8,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let opened = Opened::usable(file)?;
+    let wanted = select::wanted(&opened.plan, options.only, &file.file)?;
+    if options.dry_run {
+        logging::start(verbose, output.color(), None)?;
+        return plan::plan(&opened, &wanted, plan::View::Counts, output);
+    }
+    let (summary, folder) = execute(&opened, wanted, options, verbose, output)?;
+    // Tables hold whatever is there: after a failure, or an interruption, the trials that are done.
+    let written = super::report::write(&opened);
+    tell(&opened, &summary, folder.as_ref(), written.as_deref().unwrap_or_default(), output);
+    written?;
+    Ok(exit_code(&summary))
+}
+
+fn execute(
+    opened: &Opened,
+    wanted: Vec<StageId>,
+    options: &Options<'_>,
+    verbose: u8,
+    output: &Output,
+) -> Result<(RunSummary, Option<RunFolder>), CliError> {
+    // A run that finds everything leaves no trace, so that it works on a store that cannot be written.
+    let idle = States::look_up(&opened.plan, &opened.store, &wanted).complete();
+    let folder = if idle { None } else { Some(create_folder(opened)?) };
+    logging::start(verbose, output.color(), folder.as_ref().map(RunFolder::log_path).as_deref())?;
+    let log_dir = folder.as_ref().map_or_else(|| opened.store.runs_dir(), |f| f.dir().to_owned());
+    let launcher = EngineLauncher::new(EngineLauncher::find(options.engine), &log_dir);
+    let settings = &opened.experiment.run;
+    let run_options = RunOptions {
+        devices: settings.devices.clone(),
+        threads: settings.threads,
+        checkpoint_secs: settings.checkpoint_secs,
+        fail_fast: options.fail_fast,
+        wanted,
+    };
+    let interrupted = interruptible();
+    let mut progress = Progress::new(output);
+    let (_, summary) = exec::run(
+        &opened.plan,
+        &opened.store,
+        &run_options,
+        &launcher,
+        folder.as_ref(),
+        &mut progress,
+        &interrupted,
+    )?;
+    if let Some(folder) = &folder {
+        let record = RunRecord::new(&opened.experiment.name, summary.clone());
+        // The results are committed; failing to record the run must not lose them.
+        if let Err(error) = folder.write_record(&record) {
+            tracing::warn!("{error}");
+        }
+    }
+    Ok((summary, folder))
+}
+
+fn create_folder(opened: &Opened) -> Result<RunFolder, CliError> {
+    RunFolder::create(&opened.store)
+        .map_err(|source| StoreError::Fs { root: opened.store.root().to_owned(), source }.into())
+}
+
+/// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once.
+fn interruptible() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    let handler = move || {
+        if seen.swap(true, Ordering::SeqCst) {
+            std::process::exit(ExitCode::Interrupted as i32);
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        tracing::warn!("interruptions are not handled: {error}");
+    }
+    flag
+}
+
+/// The end of a run in a few lines.
+fn tell(
+    opened: &Opened,
+    summary: &RunSummary,
+    folder: Option<&RunFolder>,
+    written: &[PathBuf],
+    output: &Output,
+) {
+    for failure in &summary.failures {
+        output.news(format!("\nfailed: {} ({})\n  {}", failure.label, failure.key, failure.failure));
+        if !failure.blocks.is_empty() {
+            let blocks = failure.blocks.join(", ");
+            output.news(format!("  blocks {}: {blocks}", count(failure.blocks.len(), "stage")));
+        }
+        if let Some(request) = &failure.request {
+            output.news(format!("  reproduce: tacq-engine run {}", request.display()));
+        }
+    }
+    if let Some(folder) = folder.filter(|_| !summary.failures.is_empty()) {
+        output.news(format!("  log: {}", folder.log_path().display()));
+    }
+    let mut parts = vec![format!("{} computed", summary.computed), format!("{} reused", summary.reused)];
+    for (n, what) in [(summary.failed, "failed"), (summary.blocked, "blocked"), (summary.cancelled, "left")] {
+        if n > 0 {
+            parts.push(format!("{n} {what}"));
+        }
+    }
+    output.news(format!(
+        "{} of {} done; stages: {}; {} (saved {})",
+        summary.trials_done,
+        count(summary.trials, "trial"),
+        parts.join(", "),
+        duration(summary.wall_secs),
+        duration(summary.saved_secs),
+    ));
+    if summary.interrupted {
+        output.news(format!("interrupted; resume with: tacq-sweep run {}", opened.file.display()));
+    }
+    for path in written {
+        output.news(format!("  {}", path.display()));
+    }
+}
+
+fn exit_code(summary: &RunSummary) -> ExitCode {
+    let failed_by = |kind| summary.failures.iter().any(|f| f.failure.kind == kind);
+    if summary.interrupted {
+        ExitCode::Interrupted
+    } else if failed_by(FailureKind::Io) {
+        ExitCode::Store
+    } else if failed_by(FailureKind::Device) {
+        ExitCode::Environment
+    } else if summary.failed + summary.blocked + summary.cancelled > 0 {
+        ExitCode::Failed
+    } else {
+        ExitCode::Done
+    }
+}

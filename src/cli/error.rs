@@ -1,0 +1,78 @@
+//! What ends a command, and the exit code it ends with.
+
+use super::exit_code::ExitCode;
+use crate::exec::{ExecError, LaunchError};
+use crate::fsx::FsError;
+use crate::plan::SourceProblem;
+use crate::report::ReportError;
+use crate::spec::LoadError;
+use crate::store::StoreError;
+use std::path::{Path, PathBuf};
+
+/// An error of a command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The experiment file cannot be read or is wrong.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The experiment names sources that are missing or unusable.
+    #[error("{}", list(path, problems))]
+    Sources {
+        /// The experiment file.
+        path: PathBuf,
+        /// At least one.
+        problems: Vec<SourceProblem>,
+    },
+    /// A name on the command line matches nothing.
+    #[error("{what} `{pattern}` matches no stage or trial of {}; `tacq-sweep plan {} --stages` lists them", path.display(), path.display())]
+    NoMatch {
+        /// The option or argument.
+        what: &'static str,
+        /// What was typed.
+        pattern: String,
+        /// The experiment file.
+        path: PathBuf,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No engine can be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// A table or report cannot be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Some other file cannot be written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl From<ExecError> for CliError {
+    fn from(error: ExecError) -> Self {
+        match error {
+            ExecError::Store(error) => Self::Store(error),
+            ExecError::Launch(error) => Self::Launch(error),
+        }
+    }
+}
+
+impl CliError {
+    /// The documented code. Exhaustive, so that a new error must choose.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Load(_) | Self::Sources { .. } | Self::NoMatch { .. } => ExitCode::Usage,
+            Self::Store(_) => ExitCode::Store,
+            Self::Launch(_) | Self::Fs(_) => ExitCode::Environment,
+            Self::Report(_) => ExitCode::Failed,
+        }
+    }
+}
+
+fn list(path: &Path, problems: &[SourceProblem]) -> String {
+    let place = |p: &SourceProblem| match p.position.line {
+        0 => path.display().to_string(),
+        _ => format!("{}:{}", path.display(), p.position),
+    };
+    let lines: Vec<_> = problems.iter().map(|p| format!("{}: {}", place(p), p.message)).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,35 @@
+//! The command line: what was typed, what it does, what is printed, how it exits.
+
+mod args;
+mod commands;
+mod error;
+mod exit_code;
+mod logging;
+mod output;
+mod progress;
+mod select;
+
+pub use exit_code::ExitCode;
+
+use clap::Parser;
+
+/// Runs the program on this process's arguments.
+pub fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // clap prints help and version to stdout with success, mistakes to stderr.
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let output = output::Output::new(args.color);
+    match commands::dispatch(&args, &output) {
+        Ok(code) => code,
+        Err(error) => {
+            output.error(&error);
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The only place that prints: data to standard output, everything else to standard error.
+
+use super::args::ColorChoice;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+/// Where output goes and how it looks.
+#[derive(Debug)]
+pub(super) struct Output {
+    color: bool,
+}
+
+impl Output {
+    pub(super) fn new(choice: ColorChoice) -> Self {
+        let color = match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
+        };
+        Self { color }
+    }
+
+    /// Whether standard error may be coloured.
+    pub(super) fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Data, for a person or a program. A reader that has gone away ends the output, not the program.
+    pub(super) fn data(&self, text: impl fmt::Display) {
+        let _ = writeln!(io::stdout().lock(), "{text}");
+    }
+
+    /// News, for a person.
+    pub(super) fn news(&self, text: impl fmt::Display) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// What ended the command.
+    pub(super) fn error(&self, error: impl fmt::Display) {
+        let prefix = if self.color { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+        let _ = writeln!(io::stderr().lock(), "{prefix} {error}");
+    }
+}
+
+/// Rows under headings, columns padded to the left or, where `right` says so, to the right edge.
+pub(super) fn table(headings: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = headings.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let mut text = String::new();
+        for (i, cell) in cells.into_iter().enumerate() {
+            let pad = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
+            if i > 0 {
+                text.push_str("  ");
+            }
+            if right[i] {
+                text.push_str(&pad);
+            }
+            text.push_str(cell);
+            if !right[i] {
+                text.push_str(&pad);
+            }
+        }
+        text.trim_end().to_owned()
+    };
+    let mut lines = vec![line(headings.to_vec())];
+    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+/// Seconds as a person says them.
+pub(super) fn duration(secs: f64) -> String {
+    match secs {
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// `1 stage`, `2 stages`.
+pub(super) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align() {
+        let rows = [vec!["gradients".into(), "2".into()], vec!["quantize".into(), "14".into()]];
+        let text = table(&["kind", "run"], &[false, true], &rows);
+        assert_eq!(text, "kind       run\ngradients    2\nquantize    14");
+    }
+}

@@ -1,0 +1,115 @@
+//! A run as it is seen: one live line per running stage on a terminal, plain lines elsewhere.
+
+use super::output::{Output, duration};
+use crate::exec::{Observer, RunEvent};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+use tacq_protocol::LogLevel;
+
+/// How often a plain line may tell a stage's progress.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Shows a run on standard error.
+pub(super) struct Progress<'a> {
+    output: &'a Output,
+    bars: Option<MultiProgress>,
+    running: BTreeMap<String, Running>,
+    /// Stages that were said to be computed elsewhere.
+    waiting: BTreeSet<String>,
+    to_run: usize,
+    finished: usize,
+}
+
+struct Running {
+    bar: Option<ProgressBar>,
+    told: Instant,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(output: &'a Output) -> Self {
+        let bars = std::io::stderr()
+            .is_terminal()
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8)));
+        Self { output, bars, running: BTreeMap::new(), waiting: BTreeSet::new(), to_run: 0, finished: 0 }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bars {
+            Some(bars) => bars.suspend(|| self.output.news(text)),
+            None => self.output.news(text),
+        }
+    }
+
+    /// A line for a stage that ended, with how many have.
+    fn ended(&mut self, label: &str, how: &str, detail: &str) {
+        self.finished += 1;
+        if let Some(Running { bar: Some(bar), .. }) = self.running.remove(label) {
+            bar.finish_and_clear();
+        }
+        let width = self.to_run.to_string().len();
+        self.line(&format!("[{:>width$}/{}] {how:<9} {label}{detail}", self.finished, self.to_run));
+    }
+
+    fn started(&mut self, label: &str, device: &str) {
+        let bar = self.bars.as_ref().map(|bars| {
+            let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}")
+                .expect("a valid template");
+            let bar = bars.add(ProgressBar::new(0).with_style(style));
+            bar.set_message(format!("{device} {label}"));
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        if bar.is_none() {
+            self.line(&format!("started {label} on {device}"));
+        }
+        self.running.insert(label.to_owned(), Running { bar, told: Instant::now() });
+    }
+
+    fn advanced(&mut self, label: &str, done: u64, total: u64, unit: &str) {
+        let Some(running) = self.running.get_mut(label) else { return };
+        if let Some(bar) = &running.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        } else if running.told.elapsed() >= PLAIN_INTERVAL {
+            running.told = Instant::now();
+            self.line(&format!("{label}: {done} of {total} {unit}"));
+        }
+    }
+}
+
+impl Observer for Progress<'_> {
+    fn on(&mut self, event: &RunEvent<'_>) {
+        match event {
+            RunEvent::Planned { to_run, hits } => {
+                self.to_run = *to_run;
+                if *to_run > 0 {
+                    self.line(&format!("{to_run} to run, {hits} in the store"));
+                }
+            }
+            RunEvent::Started { label, device } => self.started(label, &device.to_string()),
+            RunEvent::Progress { label, done, total, unit } => self.advanced(label, *done, *total, unit),
+            RunEvent::Log { label, level, message } => {
+                if matches!(level, LogLevel::Warn | LogLevel::Error) {
+                    self.line(&format!("{label}: {message}"));
+                }
+            }
+            RunEvent::Computed { label, wall_secs, resumed } => {
+                let how = if *resumed { "resumed" } else { "done" };
+                self.ended(label, how, &format!(" ({})", duration(*wall_secs)));
+            }
+            RunEvent::ComputedElsewhere { label } => self.ended(label, "elsewhere", ""),
+            RunEvent::Waiting { label } => {
+                if self.waiting.insert((*label).to_owned()) {
+                    self.line(&format!("waiting for {label}: another process is computing it"));
+                }
+            }
+            RunEvent::Retrying { label, failure } => self.line(&format!("trying {label} again: {failure}")),
+            RunEvent::Failed { label, failure } => {
+                self.ended(label, "FAILED", "");
+                self.line(&format!("  {failure}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Runs what a plan lacks: reserves stages, hands them to workers, commits what they make.
+//!
+//! This layer knows no concrete stage. It sends a request and reads events, so that scheduling is tested with an
+//! in-process worker and the engine process is one worker among others.
+
+mod engine;
+mod observer;
+mod outcome;
+mod run_folder;
+mod scheduler;
+mod slot;
+mod worker;
+
+pub use engine::EngineLauncher;
+pub use observer::{Observer, RunEvent, Silent};
+pub use outcome::{ExecError, Outcome, RunSummary, StageFailure};
+pub use run_folder::{RunFolder, RunRecord};
+pub use scheduler::{RunOptions, run};
+pub use worker::{Failure, LaunchError, Launcher, Worker};

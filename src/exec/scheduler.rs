@@ -1,0 +1,422 @@
+//! Which stage runs next, and what its end means for the others.
+
+use super::observer::{Observer, RunEvent};
+use super::outcome::{ExecError, Outcome, RunSummary, StageFailure};
+use super::run_folder::RunFolder;
+use super::slot::{self, Job, JobError, Message, Slot, WatchedSource};
+use super::worker::{Failure, Launcher};
+use crate::fsx;
+use crate::plan::{Plan, StageId, StageState, States};
+use crate::store::{Lookup, Reservation, Store, StoreError};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+use tacq_protocol::artifact::{Files, file};
+use tacq_protocol::event::Provenance;
+use tacq_protocol::units::Device;
+use tacq_protocol::{Event, FailureKind, Request, Run, StageParams};
+
+/// How a run is to go.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// One worker per entry.
+    pub devices: Vec<Device>,
+    /// Threads of each worker.
+    pub threads: Option<u32>,
+    /// Seconds between in-stage checkpoints.
+    pub checkpoint_secs: u32,
+    /// Start nothing more after the first failure.
+    pub fail_fast: bool,
+    /// The stages wanted; what they need is run too.
+    pub wanted: Vec<StageId>,
+}
+
+/// How long a stage that another process computes is left alone before it is looked up again.
+const BUSY_POLL: Duration = Duration::from_millis(250);
+/// How often an interruption is looked for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs what is missing of the wanted stages. Keeps going past failures: only what reads a failed stage is
+/// blocked.
+///
+/// # Errors
+/// Only what ends the run as a whole: a store that cannot be used, an engine that cannot be started.
+pub fn run(
+    plan: &Plan,
+    store: &Store,
+    options: &RunOptions,
+    launcher: &dyn Launcher,
+    folder: Option<&RunFolder>,
+    observer: &mut dyn Observer,
+    interrupted: &AtomicBool,
+) -> Result<(Vec<Outcome>, RunSummary), ExecError> {
+    let started = Instant::now();
+    let seconds = present(plan, store);
+    let there: Vec<bool> = seconds.iter().map(Option::is_some).collect();
+    let states = States::from_presence(plan, &there, &options.wanted);
+    let mut scheduler = Scheduler::new(plan, store, options, folder, observer, &states);
+    scheduler.saved_secs = seconds.into_iter().flatten().sum();
+    let stopping = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (sender, messages) = mpsc::channel();
+        let mut slots = Vec::new();
+        for (index, &device) in options.devices.iter().enumerate() {
+            let (jobs, queue) = mpsc::channel();
+            let slot = Slot { index, device, launcher, stopping: &stopping, messages: sender.clone() };
+            scope.spawn(move || slot.serve(queue));
+            slots.push(jobs);
+        }
+        drop(sender);
+        scheduler.drive(&slots, &messages, launcher, interrupted, &stopping)
+    })?;
+    let summary = scheduler.summary(started.elapsed().as_secs_f64(), interrupted.load(Ordering::Relaxed));
+    Ok((scheduler.into_outcomes(), summary))
+}
+
+/// Which artifacts are there and whole, with the seconds that computing each took.
+fn present(plan: &Plan, store: &Store) -> Vec<Option<f64>> {
+    plan.stages
+        .par_iter()
+        .map(|stage| match store.get(stage.kind(), stage.key()?) {
+            Ok(found) => found.map(|artifact| artifact.manifest.execution.engine.wall_secs),
+            Err(error) => {
+                tracing::warn!("{}: {error}", stage.label);
+                None
+            }
+        })
+        .collect()
+}
+
+struct Scheduler<'a> {
+    plan: &'a Plan,
+    store: &'a Store,
+    options: &'a RunOptions,
+    folder: Option<&'a RunFolder>,
+    observer: &'a mut dyn Observer,
+    consumers: Vec<Vec<StageId>>,
+    outcomes: Vec<Option<Outcome>>,
+    /// How many inputs of each stage are still to come.
+    waiting_for: Vec<usize>,
+    ready: BTreeSet<StageId>,
+    /// Stages that another process is computing, and when to look again.
+    busy: BTreeMap<StageId, Instant>,
+    running: BTreeMap<usize, StageId>,
+    requests: BTreeMap<StageId, PathBuf>,
+    next_request: u64,
+    saved_secs: f64,
+    halted: bool,
+}
+
+impl<'a> Scheduler<'a> {
+    fn new(
+        plan: &'a Plan,
+        store: &'a Store,
+        options: &'a RunOptions,
+        folder: Option<&'a RunFolder>,
+        observer: &'a mut dyn Observer,
+        states: &States,
+    ) -> Self {
+        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(plan.stages.len());
+        for (id, stage) in plan.stages.iter().enumerate() {
+            // What reads a blocked stage is blocked by it; inputs come first.
+            let by = stage.inputs.values().find(|i| matches!(outcomes[**i], Some(Outcome::Blocked { .. })));
+            outcomes.push(match states.of(id) {
+                StageState::Hit => Some(Outcome::Hit),
+                StageState::Unneeded => Some(Outcome::Unneeded),
+                StageState::Run => None,
+                StageState::Blocked => Some(Outcome::Blocked { by: by.copied().unwrap_or(id) }),
+            });
+        }
+        let open = |id: &StageId| outcomes[*id].is_none();
+        let waiting_for: Vec<usize> =
+            plan.stages.iter().map(|s| s.inputs.values().filter(|i| open(i)).count()).collect();
+        let ready = (0..plan.stages.len()).filter(|id| open(id) && waiting_for[*id] == 0).collect();
+        let to_run = outcomes.iter().filter(|o| o.is_none()).count();
+        let hits = outcomes.iter().filter(|o| matches!(o, Some(Outcome::Hit))).count();
+        observer.on(&RunEvent::Planned { to_run, hits });
+        Self {
+            plan,
+            store,
+            options,
+            folder,
+            observer,
+            consumers: plan.consumers(),
+            outcomes,
+            waiting_for,
+            ready,
+            busy: BTreeMap::new(),
+            running: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            next_request: 1,
+            saved_secs: 0.0,
+            halted: false,
+        }
+    }
+
+    fn drive(
+        &mut self,
+        slots: &[Sender<Job>],
+        messages: &Receiver<Message>,
+        launcher: &dyn Launcher,
+        interrupted: &AtomicBool,
+        stopping: &AtomicBool,
+    ) -> Result<(), ExecError> {
+        let mut fatal = None;
+        loop {
+            let stop = interrupted.load(Ordering::Relaxed) || fatal.is_some();
+            if stop && !stopping.swap(true, Ordering::Relaxed) {
+                self.halted = true;
+                launcher.cancel();
+            }
+            if !self.halted
+                && let Err(error) = self.assign(slots)
+            {
+                fatal.get_or_insert(error);
+                continue;
+            }
+            let nothing_left = self.ready.is_empty() && self.busy.is_empty();
+            if self.running.is_empty() && (self.halted || nothing_left) {
+                return fatal.map_or(Ok(()), Err);
+            }
+            match messages.recv_timeout(TICK) {
+                Ok(message) => {
+                    if let Err(error) = self.receive(message, stopping) {
+                        fatal.get_or_insert(error);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return fatal.map_or(Ok(()), Err),
+            }
+        }
+    }
+
+    /// Gives ready stages to idle slots; what the driver does itself is done on the spot.
+    fn assign(&mut self, slots: &[Sender<Job>]) -> Result<(), ExecError> {
+        let now = Instant::now();
+        let due: Vec<_> = self.busy.iter().filter(|(_, at)| **at <= now).map(|(&id, _)| id).collect();
+        for id in due {
+            self.busy.remove(&id);
+            self.ready.insert(id);
+        }
+        for id in self.ready.clone() {
+            let stage = &self.plan.stages[id];
+            let in_driver = matches!(stage.params, StageParams::Download(_));
+            let idle = (0..slots.len()).find(|slot| !self.running.contains_key(slot));
+            if idle.is_none() && !in_driver {
+                continue;
+            }
+            let identity = stage.identity.as_ref().expect("blocked stages are never ready");
+            let lookup = self.store.reserve(&identity.payload)?;
+            self.ready.remove(&id);
+            match lookup {
+                Lookup::Hit(artifact) => {
+                    self.saved_secs += artifact.manifest.execution.engine.wall_secs;
+                    self.observer.on(&RunEvent::ComputedElsewhere { label: &stage.label });
+                    self.finish(id, Outcome::Hit);
+                }
+                Lookup::Busy => {
+                    self.observer.on(&RunEvent::Waiting { label: &stage.label });
+                    self.busy.insert(id, now + BUSY_POLL);
+                }
+                Lookup::Miss(reservation) if in_driver => self.fix_source(id, reservation)?,
+                Lookup::Miss(reservation) => {
+                    let slot = idle.expect("checked above");
+                    let device = self.options.devices[slot];
+                    if let Some(job) = self.job(id, reservation, device)? {
+                        self.running.insert(slot, id);
+                        self.observer.on(&RunEvent::Started { label: &stage.label, device });
+                        slots[slot].send(job).expect("slots live as long as the scheduler");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `download` of local files: they were hashed when the plan was made, so only their list is stored.
+    fn fix_source(&mut self, id: StageId, reservation: Reservation) -> Result<(), ExecError> {
+        let stage = &self.plan.stages[id];
+        let StageParams::Download(params) = &stage.params else { unreachable!("asked for sources only") };
+        let dir = reservation.output_dir()?;
+        let text = serde_json::to_vec_pretty(&Files { files: params.files.clone() }).expect("plain data");
+        fsx::write_atomic(&dir.join(file::FILES), &text).map_err(|e| self.store_error(e))?;
+        let sources = stage.source.iter().map(|s| ("source".to_owned(), s.path.clone())).collect();
+        let run = self.folder.map(|f| f.dir().to_owned());
+        reservation.commit(&stage.label, slot::execution(Provenance::default(), sources, run))?;
+        self.observer.on(&RunEvent::Computed { label: &stage.label, wall_secs: 0.0, resumed: false });
+        self.finish(id, Outcome::Computed { wall_secs: 0.0 });
+        Ok(())
+    }
+
+    /// The request for a stage, or `None` if a source turned out to be unusable, which fails the stage.
+    fn job(
+        &mut self,
+        id: StageId,
+        reservation: Reservation,
+        device: Device,
+    ) -> Result<Option<Job>, ExecError> {
+        let stage = &self.plan.stages[id];
+        let sources = match WatchedSource::of(stage, &self.plan.stages) {
+            Ok(sources) => sources,
+            Err(error) => {
+                let message = error.to_string();
+                self.fail(id, Failure { kind: FailureKind::InvalidInput, message, hint: None });
+                return Ok(None);
+            }
+        };
+        let mut inputs = BTreeMap::new();
+        for (&role, &input) in &stage.inputs {
+            let input = &self.plan.stages[input];
+            let path = input.source.as_ref().map(|source| source.path.clone()).unwrap_or_else(|| {
+                let key = input.key().expect("inputs of a stage with a key have keys");
+                self.store.artifact_dir(input.kind(), key)
+            });
+            inputs.insert(role.to_owned(), absolute(path));
+        }
+        let request = Request {
+            id: self.next_request,
+            stage: stage.params.clone(),
+            inputs,
+            output: absolute(reservation.output_dir()?),
+            progress: absolute(reservation.progress_dir()?),
+            run: Run { device, threads: self.options.threads, checkpoint_secs: self.options.checkpoint_secs },
+        };
+        self.next_request += 1;
+        if let Some(folder) = self.folder {
+            let name = format!("{}-{}", stage.kind(), reservation.key().short());
+            let path = folder.write_request(&name, &request).map_err(|e| self.store_error(e))?;
+            self.requests.insert(id, path);
+        }
+        let run_dir = self.folder.map(|f| f.dir().to_owned());
+        Ok(Some(Job { id, label: stage.label.clone(), request, reservation, sources, run_dir }))
+    }
+
+    fn receive(&mut self, message: Message, stopping: &AtomicBool) -> Result<(), ExecError> {
+        match message {
+            Message::Event { id, event } => self.pass_on(id, &event),
+            Message::Retrying { id, failure } => {
+                let label = &self.plan.stages[id].label;
+                tracing::warn!(stage = %label, "retrying: {failure}");
+                self.observer.on(&RunEvent::Retrying { label, failure: &failure });
+            }
+            Message::Finished { slot, id, result } => {
+                self.running.remove(&slot);
+                match result {
+                    Ok(provenance) => self.computed(id, &provenance),
+                    // Stopped by us: not a failure of the stage.
+                    Err(_) if stopping.load(Ordering::Relaxed) => self.outcomes[id] = Some(Outcome::Cancelled),
+                    Err(JobError::Stage(failure)) => self.fail(id, failure),
+                    Err(JobError::Store(error)) => return Err(error.into()),
+                    Err(JobError::Launch(error)) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_on(&mut self, id: StageId, event: &Event) {
+        let label = &self.plan.stages[id].label;
+        match event {
+            Event::Progress { done, total, unit, .. } => {
+                self.observer.on(&RunEvent::Progress { label, done: *done, total: *total, unit });
+            }
+            Event::Log { level, message, .. } => {
+                tracing::info!(stage = %label, ?level, "{message}");
+                self.observer.on(&RunEvent::Log { label, level: *level, message });
+            }
+            Event::Ready { .. } | Event::Heartbeat { .. } | Event::Done { .. } | Event::Failed { .. } => {}
+        }
+    }
+
+    fn computed(&mut self, id: StageId, provenance: &Provenance) {
+        let label = &self.plan.stages[id].label;
+        let (wall_secs, resumed) = (provenance.wall_secs, provenance.resumed);
+        tracing::info!(stage = %label, wall_secs, resumed, peak_bytes = provenance.peak_bytes, "computed");
+        self.observer.on(&RunEvent::Computed { label, wall_secs, resumed });
+        self.finish(id, Outcome::Computed { wall_secs });
+    }
+
+    /// Marks a stage as available and frees what waited for it alone.
+    fn finish(&mut self, id: StageId, outcome: Outcome) {
+        self.outcomes[id] = Some(outcome);
+        for &consumer in &self.consumers[id] {
+            self.waiting_for[consumer] = self.waiting_for[consumer].saturating_sub(1);
+            if self.waiting_for[consumer] == 0 && self.outcomes[consumer].is_none() {
+                self.ready.insert(consumer);
+            }
+        }
+    }
+
+    /// Marks a stage as failed and all that reads it as blocked.
+    fn fail(&mut self, id: StageId, failure: Failure) {
+        let label = &self.plan.stages[id].label;
+        tracing::error!(stage = %label, kind = %failure.kind, "{failure}");
+        self.observer.on(&RunEvent::Failed { label, failure: &failure });
+        self.outcomes[id] = Some(Outcome::Failed(failure));
+        let mut stack = self.consumers[id].clone();
+        while let Some(consumer) = stack.pop() {
+            if self.outcomes[consumer].is_none() {
+                self.outcomes[consumer] = Some(Outcome::Blocked { by: id });
+                stack.extend(&self.consumers[consumer]);
+            }
+        }
+        self.halted |= self.options.fail_fast;
+    }
+
+    fn store_error(&self, source: fsx::FsError) -> ExecError {
+        ExecError::Store(StoreError::Fs { root: self.store.root().to_owned(), source })
+    }
+
+    fn summary(&mut self, wall_secs: f64, interrupted: bool) -> RunSummary {
+        let saved_secs = self.saved_secs;
+        let mut summary = RunSummary { wall_secs, saved_secs, interrupted, ..RunSummary::default() };
+        for outcome in &mut self.outcomes {
+            match outcome.get_or_insert(Outcome::Cancelled) {
+                Outcome::Hit => summary.reused += 1,
+                Outcome::Computed { .. } => summary.computed += 1,
+                Outcome::Failed(_) => summary.failed += 1,
+                Outcome::Blocked { .. } => summary.blocked += 1,
+                Outcome::Cancelled => summary.cancelled += 1,
+                Outcome::Unneeded => {}
+            }
+        }
+        let done = |id: &StageId| matches!(self.outcomes[*id], Some(Outcome::Hit | Outcome::Computed { .. }));
+        summary.trials = self.plan.trials.len();
+        summary.trials_done =
+            self.plan.trials.iter().filter(|t| t.evaluations.iter().all(|(_, id)| done(id))).count();
+        summary.failures = self.failures();
+        summary
+    }
+
+    fn failures(&self) -> Vec<StageFailure> {
+        let blocked_by = |id: StageId| {
+            let behind = move |o: &Option<Outcome>| matches!(o, Some(Outcome::Blocked { by }) if *by == id);
+            self.outcomes.iter().zip(&self.plan.stages).filter(move |(o, _)| behind(o)).map(|(_, s)| s.label.clone())
+        };
+        let failed = self.outcomes.iter().enumerate().filter_map(|(id, outcome)| match outcome {
+            Some(Outcome::Failed(failure)) => Some((id, failure.clone())),
+            _ => None,
+        });
+        failed
+            .map(|(id, failure)| StageFailure {
+                label: self.plan.stages[id].label.clone(),
+                key: self.plan.stages[id].key().map(|k| k.short()).unwrap_or_default(),
+                failure,
+                blocks: blocked_by(id).collect(),
+                request: self.requests.get(&id).cloned(),
+            })
+            .collect()
+    }
+
+    fn into_outcomes(self) -> Vec<Outcome> {
+        self.outcomes.into_iter().map(|o| o.unwrap_or(Outcome::Cancelled)).collect()
+    }
+}
+
+/// Engines run in another working folder or on another node: they get absolute paths.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}

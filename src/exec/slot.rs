@@ -1,0 +1,161 @@
+//! One device slot: a thread that keeps a worker alive, runs requests on it, and commits what they make.
+
+use super::run_folder::unix_now;
+use super::worker::{Failure, LaunchError, Launcher, Worker};
+use crate::fsx::{self, FsError};
+use crate::plan::{Source, Stage, StageId};
+use crate::store::{Execution, Fingerprint, Reservation, StoreError};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+use tacq_protocol::event::Provenance;
+use tacq_protocol::units::Device;
+use tacq_protocol::{Event, FailureKind, Request};
+
+/// How often a stage is tried when its engine dies under it.
+const ATTEMPTS: u32 = 3;
+
+/// A reserved stage with all that running it takes.
+pub(super) struct Job {
+    pub id: StageId,
+    pub label: String,
+    pub request: Request,
+    pub reservation: Reservation,
+    /// The user's files that the stage reads directly.
+    pub sources: Vec<WatchedSource>,
+    pub run_dir: Option<PathBuf>,
+}
+
+/// A source as it was when its stage started.
+pub(super) struct WatchedSource {
+    role: String,
+    source: Source,
+    before: Vec<Fingerprint>,
+}
+
+/// What a slot tells the scheduler.
+pub(super) enum Message {
+    Event { id: StageId, event: Event },
+    Retrying { id: StageId, failure: Failure },
+    Finished { slot: usize, id: StageId, result: Result<Provenance, JobError> },
+}
+
+/// Why a job did not end in an artifact.
+pub(super) enum JobError {
+    Stage(Failure),
+    Store(StoreError),
+    Launch(LaunchError),
+}
+
+/// A device slot and what its thread needs.
+pub(super) struct Slot<'a> {
+    pub index: usize,
+    pub device: Device,
+    pub launcher: &'a dyn Launcher,
+    /// Set when the run ends early: a dead worker is then no reason to try again.
+    pub stopping: &'a AtomicBool,
+    pub messages: Sender<Message>,
+}
+
+impl Slot<'_> {
+    /// Serves jobs until the scheduler hangs up.
+    pub(super) fn serve(self, jobs: Receiver<Job>) {
+        let mut worker = None;
+        for job in jobs {
+            let id = job.id;
+            let result =
+                self.attempt(&mut worker, &job).and_then(|provenance| commit(job, provenance));
+            if self.messages.send(Message::Finished { slot: self.index, id, result }).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn attempt(&self, worker: &mut Option<Box<dyn Worker>>, job: &Job) -> Result<Provenance, JobError> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            job.reservation.output_dir().map_err(JobError::Store)?;
+            let engine = match worker {
+                Some(engine) => engine,
+                None => worker.insert(self.launcher.launch(self.index, self.device).map_err(JobError::Launch)?),
+            };
+            let mut forward = |event| {
+                // The scheduler outlives its slots; if it is gone, nobody wants to know.
+                let _ = self.messages.send(Message::Event { id: job.id, event });
+            };
+            let failure = match engine.run(&job.request, &mut forward) {
+                Ok(provenance) => return Ok(provenance),
+                Err(failure) => failure,
+            };
+            if failure.kind == FailureKind::EngineDied {
+                *worker = None;
+                if tried < ATTEMPTS && !self.stopping.load(Ordering::Relaxed) {
+                    let _ = self.messages.send(Message::Retrying { id: job.id, failure });
+                    std::thread::sleep(Duration::from_millis(100) * 2u32.pow(tried));
+                    continue;
+                }
+            }
+            return Err(JobError::Stage(failure));
+        }
+    }
+}
+
+/// Checks that the sources are still what their digests say, then commits.
+fn commit(job: Job, provenance: Provenance) -> Result<Provenance, JobError> {
+    for watched in &job.sources {
+        if let Some(file) = watched.changed() {
+            return Err(JobError::Stage(Failure {
+                kind: FailureKind::InvalidInput,
+                message: format!("the {} file {} changed while the stage ran", watched.role, file.display()),
+                hint: Some("run again: what it is now will be hashed anew".to_owned()),
+            }));
+        }
+    }
+    let sources = job.sources.iter().map(|w| (w.role.clone(), w.source.path.clone())).collect();
+    let execution = execution(provenance.clone(), sources, job.run_dir.clone());
+    job.reservation.commit(&job.label, execution).map_err(JobError::Store)?;
+    Ok(provenance)
+}
+
+impl WatchedSource {
+    /// The sources that a stage reads directly.
+    pub(super) fn of(stage: &Stage, stages: &[Stage]) -> Result<Vec<Self>, FsError> {
+        let mut found = Vec::new();
+        for (&role, &input) in &stage.inputs {
+            if let Some(source) = &stages[input].source {
+                let before = source.files.iter().map(|f| Fingerprint::of(f)).collect::<Result<_, _>>()?;
+                found.push(Self { role: role.to_owned(), source: source.clone(), before });
+            }
+        }
+        Ok(found)
+    }
+
+    /// A file that is not what it was.
+    fn changed(&self) -> Option<&Path> {
+        let now = |file: &PathBuf| Fingerprint::of(file).ok();
+        self.source.files.iter().zip(&self.before).find(|(f, b)| now(f).as_ref() != Some(b)).map(|(f, _)| f.as_path())
+    }
+}
+
+/// The provenance to store beside an artifact.
+pub(super) fn execution(
+    engine: Provenance,
+    sources: BTreeMap<String, PathBuf>,
+    run: Option<PathBuf>,
+) -> Execution {
+    Execution {
+        engine,
+        driver: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host_name(),
+        committed_unix: unix_now(),
+        sources,
+        run,
+    }
+}
+
+fn host_name() -> String {
+    fsx::read_to_string(Path::new("/proc/sys/kernel/hostname")).map(|n| n.trim().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,71 @@
+//! What computes stages, as the scheduler sees it.
+
+use std::path::PathBuf;
+use tacq_protocol::event::Provenance;
+use tacq_protocol::units::Device;
+use tacq_protocol::{Event, FailureKind, Request};
+
+/// Computes one stage at a time.
+pub trait Worker: Send {
+    /// Runs a request to its end. Progress and log events are passed on as they come.
+    ///
+    /// # Errors
+    /// A [`Failure`]; of kind [`FailureKind::EngineDied`] when the worker can no longer be used.
+    fn run(&mut self, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Provenance, Failure>;
+}
+
+/// Starts workers.
+pub trait Launcher: Sync {
+    /// A worker for a device. `slot` numbers the workers of a run from zero.
+    fn launch(&self, slot: usize, device: Device) -> Result<Box<dyn Worker>, LaunchError>;
+
+    /// Stops all workers at once, in the middle of what they do. Called when the run is interrupted.
+    fn cancel(&self);
+}
+
+/// Why a stage failed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
+#[error("{message}{}", hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default())]
+pub struct Failure {
+    /// What sort of failure.
+    pub kind: FailureKind,
+    /// What went wrong and where.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// A worker that cannot be started: nothing can run.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The program is not there or cannot be executed.
+    #[error("cannot start the engine {}: {source}; build it with `make build`, or name it with --engine or TACQ_ENGINE", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It ended before it said that it is ready.
+    #[error("the engine {} ended before it was ready ({status}); its last words are in {}: {last_words}", program.display(), log.display())]
+    NotReady {
+        /// The program.
+        program: PathBuf,
+        /// How it ended.
+        status: String,
+        /// File with what it wrote to standard error.
+        log: PathBuf,
+        /// The last line of that.
+        last_words: String,
+    },
+    /// It speaks another version of the protocol.
+    #[error("the engine {} speaks protocol {found}, this driver {expected}; build both from one source", program.display())]
+    Protocol {
+        /// The program.
+        program: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        expected: u32,
+    },
+}

@@ -1,0 +1,99 @@
+//! The stages of an experiment and how they feed each other.
+
+use super::source::SourceProblem;
+use crate::spec::Trial;
+use crate::stage_key::{KeyPayload, StageKey};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tacq_protocol::{StageKind, StageParams};
+
+/// Index of a stage in its plan. Inputs have smaller indices than what reads them.
+pub type StageId = usize;
+
+/// One node: a kind, its parameters, the stages it reads.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Name for people, unique in the plan.
+    pub label: String,
+    /// What it computes.
+    pub params: StageParams,
+    /// The stages it reads, by role.
+    pub inputs: BTreeMap<&'static str, StageId>,
+    /// Its key; none if it rests on a source that is not there.
+    pub identity: Option<Identity>,
+    /// For `download`: the user's files.
+    pub source: Option<Source>,
+}
+
+/// What a stage is known by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// Everything hashed.
+    pub payload: KeyPayload,
+    /// The hash.
+    pub key: StageKey,
+}
+
+/// A local model folder or data file.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it is; what stages that read it are given.
+    pub path: PathBuf,
+    /// Its files.
+    pub files: Vec<PathBuf>,
+}
+
+impl Stage {
+    /// Its kind.
+    pub fn kind(&self) -> StageKind {
+        self.params.kind()
+    }
+
+    /// Its key, if its sources are there.
+    pub fn key(&self) -> Option<&StageKey> {
+        self.identity.as_ref().map(|i| &i.key)
+    }
+}
+
+/// A trial with the stages that answer it.
+#[derive(Debug, Clone)]
+pub struct PlannedTrial {
+    /// The point of the grid.
+    pub trial: Trial,
+    /// The stage that makes its checkpoint; none for the 16-bit baseline.
+    pub checkpoint: Option<StageId>,
+    /// Task names and the stages that score it.
+    pub evaluations: Vec<(String, StageId)>,
+}
+
+/// All stages of an experiment, each once, inputs first.
+#[derive(Debug)]
+pub struct Plan {
+    /// In topological order.
+    pub stages: Vec<Stage>,
+    /// In the experiment's order.
+    pub trials: Vec<PlannedTrial>,
+    /// Sources that are missing or unusable.
+    pub problems: Vec<SourceProblem>,
+}
+
+impl Plan {
+    /// The stages whose artifacts the tables are made of, each once, in order.
+    pub fn sinks(&self) -> Vec<StageId> {
+        let mut ids: Vec<_> = self.trials.iter().flat_map(|t| t.evaluations.iter().map(|e| e.1)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// For each stage, those that read it.
+    pub fn consumers(&self) -> Vec<Vec<StageId>> {
+        let mut consumers = vec![Vec::new(); self.stages.len()];
+        for (id, stage) in self.stages.iter().enumerate() {
+            for &input in stage.inputs.values() {
+                consumers[input].push(id);
+            }
+        }
+        consumers
+    }
+}

@@ -1,0 +1,14 @@
+//! From an experiment to its stages: what would be computed, under which keys, and what of it is there already.
+
+mod build;
+mod graph;
+mod label;
+mod source;
+mod state;
+mod why;
+
+pub use build::build;
+pub use graph::{Identity, Plan, PlannedTrial, Source, Stage, StageId};
+pub use source::SourceProblem;
+pub use state::{StageState, States};
+pub use why::{Change, Explanation, explain};

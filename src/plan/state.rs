@@ -1,0 +1,80 @@
+//! What of a plan is there already, what has to run, and what cannot.
+
+use super::graph::{Plan, StageId};
+use crate::store::Store;
+use tacq_protocol::StageKind;
+
+/// Where a stage stands before a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageState {
+    /// Its artifact is in the store.
+    Hit,
+    /// It has to be computed.
+    Run,
+    /// It is missing, and nothing that has to be computed needs it.
+    Unneeded,
+    /// It rests on a source that is missing or unusable.
+    Blocked,
+}
+
+/// The state of every stage of a plan.
+#[derive(Debug, Clone)]
+pub struct States {
+    states: Vec<StageState>,
+}
+
+impl States {
+    /// Looks every stage up, then follows what is wanted through what is missing: an intermediate whose readers
+    /// are all hits is not rebuilt.
+    pub fn look_up(plan: &Plan, store: &Store, wanted: &[StageId]) -> Self {
+        let present: Vec<bool> = plan
+            .stages
+            .iter()
+            .map(|stage| stage.key().is_some_and(|key| store.contains(stage.kind(), key)))
+            .collect();
+        Self::from_presence(plan, &present, wanted)
+    }
+
+    /// States, given which artifacts are there and which are wanted.
+    pub fn from_presence(plan: &Plan, present: &[bool], wanted: &[StageId]) -> Self {
+        let mut states: Vec<StageState> = plan
+            .stages
+            .iter()
+            .zip(present)
+            .map(|(stage, &there)| match (there, stage.key()) {
+                (true, _) => StageState::Hit,
+                (false, None) => StageState::Blocked,
+                (false, Some(_)) => StageState::Unneeded,
+            })
+            .collect();
+        let mut stack = wanted.to_vec();
+        while let Some(id) = stack.pop() {
+            if states[id] == StageState::Unneeded {
+                states[id] = StageState::Run;
+                stack.extend(plan.stages[id].inputs.values());
+            }
+        }
+        Self { states }
+    }
+
+    /// The state of one stage.
+    pub fn of(&self, id: StageId) -> StageState {
+        self.states[id]
+    }
+
+    /// The stages in a state, inputs first.
+    pub fn in_state(&self, state: StageState) -> impl Iterator<Item = StageId> + '_ {
+        self.states.iter().enumerate().filter(move |(_, s)| **s == state).map(|(id, _)| id)
+    }
+
+    /// How many stages of a kind are in a state.
+    pub fn count(&self, plan: &Plan, kind: StageKind, state: StageState) -> usize {
+        self.in_state(state).filter(|&id| plan.stages[id].kind() == kind).count()
+    }
+
+    /// Whether a run would have nothing to do.
+    pub fn complete(&self) -> bool {
+        !self.states.iter().any(|s| matches!(s, StageState::Run | StageState::Blocked))
+    }
+}

@@ -1,0 +1,185 @@
+//! Why a stage is a miss: which field of its key differs from the nearest artifact of an earlier run.
+
+use super::graph::{Plan, StageId};
+use crate::stage_key::{KeyPayload, StageKey};
+use crate::store::{Artifact, Store, StoreError};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use tacq_protocol::StageKind;
+
+/// One field of a key that differs.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Change {
+    /// The stage in which it differs, which may lie upstream of the one asked about.
+    pub stage: String,
+    /// The field, such as `params.n_samples`.
+    pub field: String,
+    /// Its value in the earlier artifact.
+    pub old: String,
+    /// Its value now.
+    pub new: String,
+}
+
+/// What `why` has to say about one stage.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Explanation {
+    /// Its artifact is in the store.
+    Hit {
+        /// Where.
+        dir: std::path::PathBuf,
+        /// Seconds since 1970 when it was committed.
+        committed_unix: u64,
+        /// Seconds that computing it took.
+        wall_secs: f64,
+    },
+    /// A source of it is missing or unusable.
+    Blocked,
+    /// Nothing of its kind was ever stored.
+    NeverRun,
+    /// It differs from what was stored.
+    Changed {
+        /// The nearest earlier artifact.
+        nearest: StageKey,
+        /// Name of the stage that made it.
+        nearest_label: String,
+        /// Root causes: fields that differ, the deepest upstream first.
+        causes: Vec<Change>,
+    },
+}
+
+/// Explains one stage of a plan.
+pub fn explain(plan: &Plan, id: StageId, store: &Store) -> Result<Explanation, StoreError> {
+    let stage = &plan.stages[id];
+    let Some(identity) = &stage.identity else { return Ok(Explanation::Blocked) };
+    if let Some(artifact) = store.get(stage.kind(), &identity.key)? {
+        return Ok(Explanation::Hit {
+            dir: artifact.dir,
+            committed_unix: artifact.manifest.execution.committed_unix,
+            wall_secs: artifact.manifest.execution.engine.wall_secs,
+        });
+    }
+    let mut history = History { store, by_kind: BTreeMap::new() };
+    let mut best: Option<(Vec<Change>, Artifact)> = None;
+    for artifact in history.of_kind(stage.kind())?.to_vec() {
+        let mut causes = Vec::new();
+        history.causes(plan, id, &artifact.manifest.payload, &mut causes)?;
+        let committed = |a: &Artifact| a.manifest.execution.committed_unix;
+        // The fewest differing fields, differences upstream counted too; the newest of equals.
+        let nearer = best.as_ref().is_none_or(|(fewest, newest)| {
+            (causes.len(), committed(newest)) < (fewest.len(), committed(&artifact))
+        });
+        if nearer {
+            best = Some((causes, artifact));
+        }
+    }
+    Ok(match best {
+        None => Explanation::NeverRun,
+        Some((causes, nearest)) => Explanation::Changed {
+            nearest: nearest.manifest.key,
+            nearest_label: nearest.manifest.label,
+            causes,
+        },
+    })
+}
+
+/// The store's artifacts, each kind read once.
+struct History<'a> {
+    store: &'a Store,
+    by_kind: BTreeMap<StageKind, Vec<Artifact>>,
+}
+
+impl History<'_> {
+    fn of_kind(&mut self, kind: StageKind) -> Result<&[Artifact], StoreError> {
+        if !self.by_kind.contains_key(&kind) {
+            let artifacts = self.store.artifacts(kind)?;
+            self.by_kind.insert(kind, artifacts);
+        }
+        Ok(&self.by_kind[&kind])
+    }
+
+    /// Collects the fields in which a planned stage differs from an old payload, following changed inputs to
+    /// their own fields. Upstream first, each change once.
+    fn causes(
+        &mut self,
+        plan: &Plan,
+        id: StageId,
+        old: &KeyPayload,
+        found: &mut Vec<Change>,
+    ) -> Result<(), StoreError> {
+        let stage = &plan.stages[id];
+        let Some(identity) = &stage.identity else { return Ok(()) };
+        let new = &identity.payload;
+        let add = |found: &mut Vec<Change>, field: String, old: String, new: String| {
+            let change = Change { stage: stage.label.clone(), field, old, new };
+            if !found.contains(&change) {
+                found.push(change);
+            }
+        };
+        for (&role, &input) in &stage.inputs {
+            let Some(now) = plan.stages[input].key() else { continue };
+            let field = format!("inputs.{role}");
+            match old.inputs.get(role) {
+                Some(before) if before == now => {}
+                Some(before) => {
+                    let earlier = self
+                        .of_kind(plan.stages[input].kind())?
+                        .iter()
+                        .find(|a| a.manifest.key == *before)
+                        .map(|a| a.manifest.payload.clone());
+                    match earlier {
+                        Some(earlier) => self.causes(plan, input, &earlier, found)?,
+                        // The earlier input is gone from the store: its key is all that is known of it.
+                        None => add(found, field, before.short(), now.short()),
+                    }
+                }
+                None => add(found, field, "none".into(), now.short()),
+            }
+        }
+        for (role, before) in &old.inputs {
+            if !stage.inputs.contains_key(role.as_str()) {
+                add(found, format!("inputs.{role}"), before.short(), "none".into());
+            }
+        }
+        if old.version != new.version {
+            add(found, "version".into(), old.version.to_string(), new.version.to_string());
+        }
+        let mut fields = Vec::new();
+        differences("params", &old.params, &new.params, &mut fields);
+        for (field, old, new) in fields {
+            add(found, field, old, new);
+        }
+        Ok(())
+    }
+}
+
+/// The leaves in which two JSON values differ, as (path, old, new).
+fn differences(path: &str, old: &Value, new: &Value, found: &mut Vec<(String, String, String)>) {
+    match (old, new) {
+        _ if old == new => {}
+        (Value::Object(a), Value::Object(b)) => {
+            let mut keys: Vec<_> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+                differences(&format!("{path}.{key}"), &of(a), &of(b), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (i, (x, y)) in a.iter().zip(b).enumerate() {
+                differences(&format!("{path}[{i}]"), x, y, found);
+            }
+        }
+        _ => found.push((path.to_owned(), leaf(old), leaf(new))),
+    }
+}
+
+fn leaf(value: &Value) -> String {
+    match value {
+        Value::Null => "unset".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("{} entries", items.len()),
+        other => other.to_string(),
+    }
+}

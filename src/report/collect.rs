@@ -1,0 +1,91 @@
+//! The store's results as rows, one per trial, task and metric.
+
+use super::{NO_METHOD, Row};
+use crate::plan::{Plan, PlannedTrial, StageId};
+use crate::spec::experiment::{Experiment, Method};
+use crate::spec::model_names;
+use crate::store::{Artifact, Store, StoreError};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use tacq_protocol::artifact::{CheckpointSummary, Metrics, file};
+
+/// Bits of a weight of the model itself.
+const BASELINE_BITS: u8 = 16;
+
+/// Rows of all trials whose results are in the store, in the experiment's order. Each artifact is read once.
+pub fn collect(experiment: &Experiment, plan: &Plan, store: &Store) -> Result<Vec<Row>, StoreError> {
+    let metrics: BTreeMap<StageId, Metrics> =
+        read_all(plan, store, plan.sinks(), |artifact| artifact.read_json(file::METRICS))?;
+    let mut checkpoints: Vec<StageId> = plan.trials.iter().filter_map(|t| t.checkpoint).collect();
+    checkpoints.sort_unstable();
+    checkpoints.dedup();
+    let sizes: BTreeMap<StageId, CheckpointSummary> =
+        read_all(plan, store, checkpoints, |artifact| artifact.read_json(file::CHECKPOINT_SUMMARY))?;
+    let models = model_names(experiment);
+    let mut rows = Vec::new();
+    for planned in &plan.trials {
+        for (task, id) in &planned.evaluations {
+            let Some(found) = metrics.get(id) else { continue };
+            for (metric, &value) in &found.metrics {
+                let mut row = describe(experiment, planned, &models);
+                if let Some(size) = planned.checkpoint.and_then(|id| sizes.get(&id)) {
+                    row.avg_bits = Some(size.avg_bits);
+                    row.bytes_on_disk = Some(size.bytes);
+                }
+                row.task.clone_from(task);
+                row.metric.clone_from(metric);
+                row.value = value;
+                row.n_examples = found.n_examples;
+                row.stage_key_evaluate = key(plan, *id);
+                row.stage_key_checkpoint = planned.checkpoint.map(|id| key(plan, id));
+                rows.push(row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn key(plan: &Plan, id: StageId) -> String {
+    plan.stages[id].key().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The coordinates of a trial.
+fn describe(experiment: &Experiment, planned: &PlannedTrial, models: &[String]) -> Row {
+    let trial = &planned.trial;
+    let method = trial.method.as_ref();
+    let tacq = method.and_then(|m| match m {
+        Method::Tacq(tacq) => Some(tacq),
+        Method::Uniform(_) => None,
+    });
+    Row {
+        experiment: experiment.name.clone(),
+        model: models[trial.model].clone(),
+        condition_on: trial.condition_on.clone(),
+        method: method.map_or(NO_METHOD, Method::name).to_owned(),
+        saliency: tacq.map(|t| t.saliency.to_string()),
+        bits: trial.bits.map_or(BASELINE_BITS, |b| b.get()).into(),
+        group_size: method.and_then(|m| m.uniform().group_size).map(|g| g.get()),
+        outlier_ratio: tacq.map(|t| t.outlier_ratio.to_string()),
+        variant: method.and_then(Method::variant),
+        seed: trial.seed.map(|s| s.get()),
+        ..Row::default()
+    }
+}
+
+/// Reads something from each of the artifacts that are there.
+fn read_all<T: Send>(
+    plan: &Plan,
+    store: &Store,
+    ids: Vec<StageId>,
+    read: impl Fn(&Artifact) -> Result<T, StoreError> + Sync,
+) -> Result<BTreeMap<StageId, T>, StoreError> {
+    ids.into_par_iter()
+        .filter_map(|id| {
+            let stage = &plan.stages[id];
+            match store.get(stage.kind(), stage.key()?) {
+                Ok(artifact) => artifact.map(|a| Ok((id, read(&a)?))),
+                Err(error) => Some(Err(error)),
+            }
+        })
+        .collect()
+}

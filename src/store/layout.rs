@@ -1,0 +1,102 @@
+//! Where things lie in a store.
+
+use super::manifest::{Artifact, Manifest};
+use super::{Lookup, Reservation, SourceDigests, StoreError};
+use crate::fsx;
+use crate::stage_key::{KeyPayload, StageKey};
+use std::path::{Path, PathBuf};
+use tacq_protocol::StageKind;
+
+/// Version of the layout; a store of another version lies beside, untouched.
+const LAYOUT: &str = "v1";
+
+/// A store's folder. Opening does no I/O: a store that is not there is an empty one.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store at this folder.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The folder it was opened with.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn base(&self) -> PathBuf {
+        self.root.join(LAYOUT)
+    }
+
+    /// Folder of an artifact, whether it is there or not.
+    pub fn artifact_dir(&self, kind: StageKind, key: &StageKey) -> PathBuf {
+        let text = key.to_string();
+        self.base().join(kind.name()).join(&text[..2]).join(text)
+    }
+
+    pub(super) fn staging_dir(&self, kind: StageKind, key: &StageKey) -> PathBuf {
+        self.base().join("staging").join(format!("{kind}-{key}"))
+    }
+
+    pub(super) fn lock_path(&self, key: &StageKey) -> PathBuf {
+        self.base().join("locks").join(format!("{key}.lock"))
+    }
+
+    /// Folder of all runs' records.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.base().join("runs")
+    }
+
+    /// Whether an artifact is committed. One look at its manifest: artifacts appear by a rename, manifest included.
+    pub fn contains(&self, kind: StageKind, key: &StageKey) -> bool {
+        fsx::exists(&self.artifact_dir(kind, key).join(Manifest::FILE))
+    }
+
+    /// The committed artifact, its manifest read and its files' sizes checked; `None` on a miss.
+    pub fn get(&self, kind: StageKind, key: &StageKey) -> Result<Option<Artifact>, StoreError> {
+        Artifact::open(self, &self.artifact_dir(kind, key), key)
+    }
+
+    /// All committed artifacts of a kind, in key order; damaged ones are left out.
+    pub fn artifacts(&self, kind: StageKind) -> Result<Vec<Artifact>, StoreError> {
+        let mut found = Vec::new();
+        let folder = self.base().join(kind.name());
+        if !fsx::exists(&folder) {
+            return Ok(found);
+        }
+        for prefix in fsx::list_dir(&folder).map_err(|e| self.error(e))? {
+            for dir in fsx::list_dir(&prefix).map_err(|e| self.error(e))? {
+                let key = dir.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
+                if let Some(key) = key
+                    && let Ok(Some(artifact)) = Artifact::open(self, &dir, &key)
+                {
+                    found.push(artifact);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks a stage up, and reserves it if it is missing.
+    pub fn reserve(&self, payload: &KeyPayload) -> Result<Lookup, StoreError> {
+        Reservation::take(self, payload)
+    }
+
+    /// Whether some process is computing this stage right now.
+    pub fn is_reserved(&self, key: &StageKey) -> bool {
+        let Ok(file) = fsx::open(&self.lock_path(key)) else { return false };
+        matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+    }
+
+    /// The cache of local files' digests.
+    pub fn source_digests(&self) -> SourceDigests {
+        SourceDigests::load(self.base().join("sources.json"))
+    }
+
+    pub(super) fn error(&self, source: fsx::FsError) -> StoreError {
+        StoreError::Fs { root: self.root.clone(), source }
+    }
+}

@@ -1,0 +1,25 @@
+//! Artifacts on disk, found by stage key, committed whole or not at all.
+//!
+//! ```text
+//! <store>/v1/
+//!   <kind>/<2 hex>/<key>/        one artifact: the stage's files and manifest.json; appears by one rename
+//!   staging/<kind>-<key>/        output/ and progress/ of a stage that is running or was killed
+//!   locks/<key>.lock             advisory lock held while a stage is being computed; dies with its process
+//!   sources.json                 digests of local files by path, size, times and inode: a cache, may be deleted
+//!   runs/<time>-<pid>/           log.jsonl, summary.json and the frozen requests of one `run`
+//! ```
+//!
+//! A lookup is a hit, a miss that *holds* the reservation, or busy (another process holds it). Only a
+//! reservation can commit, so nothing is stored that was not missed first, and no stage runs twice at once.
+
+mod error;
+mod layout;
+mod manifest;
+mod reservation;
+mod sources;
+
+pub use error::StoreError;
+pub use layout::Store;
+pub use manifest::{Artifact, Execution, Manifest};
+pub use reservation::{Lookup, Reservation};
+pub use sources::{Fingerprint, SourceDigests};

@@ -1,0 +1,162 @@
+//! The right to compute one stage.
+
+use super::manifest::{Artifact, Execution, Manifest};
+use super::{Store, StoreError};
+use crate::digest::Digest;
+use crate::fsx;
+use crate::stage_key::{KeyPayload, StageKey};
+use rayon::prelude::*;
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use tacq_protocol::stage::FileDigest;
+
+/// Answer to looking a stage up.
+#[derive(Debug)]
+pub enum Lookup {
+    /// It is there.
+    Hit(Box<Artifact>),
+    /// It is not, and whoever holds this may compute it.
+    Miss(Reservation),
+    /// It is not, and another process is computing it.
+    Busy,
+}
+
+/// A missing stage that this process alone may compute. Dropping it, or dying, gives it back; staged progress
+/// stays for whoever takes it next.
+#[derive(Debug)]
+pub struct Reservation {
+    store: Store,
+    payload: KeyPayload,
+    key: StageKey,
+    lock_path: PathBuf,
+    // Held for its lock.
+    _lock: File,
+}
+
+impl Reservation {
+    pub(super) fn take(store: &Store, payload: &KeyPayload) -> Result<Lookup, StoreError> {
+        let key = payload.key();
+        if let Some(artifact) = undamaged(store, payload, &key)? {
+            return Ok(Lookup::Hit(Box::new(artifact)));
+        }
+        let lock_path = store.lock_path(&key);
+        let Some(lock) = acquire(store, &lock_path)? else { return Ok(Lookup::Busy) };
+        let reservation =
+            Self { store: store.clone(), payload: payload.clone(), key, lock_path, _lock: lock };
+        // Another process may have committed between the look and the lock.
+        match undamaged(store, payload, &key)? {
+            Some(artifact) => Ok(Lookup::Hit(Box::new(artifact))),
+            None => Ok(Lookup::Miss(reservation)),
+        }
+    }
+
+    /// The key reserved.
+    pub fn key(&self) -> &StageKey {
+        &self.key
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.store.staging_dir(self.payload.kind, &self.key)
+    }
+
+    /// Where progress is kept across attempts; created if missing.
+    pub fn progress_dir(&self) -> Result<PathBuf, StoreError> {
+        let dir = self.staging().join("progress");
+        fsx::create_dir_all(&dir).map_err(|e| self.store.error(e))?;
+        Ok(dir)
+    }
+
+    /// An empty folder for the stage's files.
+    pub fn output_dir(&self) -> Result<PathBuf, StoreError> {
+        let dir = self.staging().join("output");
+        fsx::remove_dir_all(&dir)
+            .and_then(|()| fsx::create_dir_all(&dir))
+            .map_err(|e| self.store.error(e))?;
+        Ok(dir)
+    }
+
+    /// Makes what lies in the output folder the artifact: digests, manifest, flush, one rename.
+    pub fn commit(self, label: &str, execution: Execution) -> Result<Artifact, StoreError> {
+        let at = |e| self.store.error(e);
+        let output = self.staging().join("output");
+        let names = fsx::list_files(&output).map_err(at)?;
+        let files = names
+            .into_par_iter()
+            .map(|path| {
+                let full = output.join(&path);
+                let bytes = fsx::metadata(&full)?.len();
+                fsx::sync(&full)?;
+                Ok(FileDigest { bytes, blake3: Digest::of_file(&full)?.to_string(), path })
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(at)?;
+        let manifest = Manifest {
+            key: self.key,
+            payload: self.payload.clone(),
+            label: label.to_owned(),
+            files,
+            execution,
+        };
+        let text = serde_json::to_vec_pretty(&manifest).expect("manifests serialize without error");
+        fsx::write_atomic(&output.join(Manifest::FILE), &text).map_err(at)?;
+
+        let dir = self.store.artifact_dir(self.payload.kind, &self.key);
+        // What is in the way is not a hit, or there would be no reservation: a damaged artifact.
+        fsx::remove_dir_all(&dir).map_err(at)?;
+        fsx::create_dir_all(dir.parent().expect("artifact folders have a parent")).map_err(at)?;
+        fsx::rename(&output, &dir).map_err(at)?;
+        // The artifact is committed; a leftover of staging is only untidy.
+        if let Err(error) = fsx::remove_dir_all(&self.staging()) {
+            tracing::warn!("{error}");
+        }
+        Ok(Artifact { dir, manifest })
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // Removed while still locked, so that nobody can be holding a lock on a file that others do not see;
+        // `acquire` checks for that.
+        if let Err(error) = fsx::remove_file(&self.lock_path) {
+            tracing::debug!("{error}");
+        }
+    }
+}
+
+/// The committed artifact, if it is whole; a damaged one is computed again.
+fn undamaged(store: &Store, payload: &KeyPayload, key: &StageKey) -> Result<Option<Artifact>, StoreError> {
+    match store.get(payload.kind, key) {
+        Err(error @ StoreError::Damaged { .. }) => {
+            tracing::warn!("computing a stage again: {error}");
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+/// Takes the lock, or finds it taken. Locks are released by the kernel when a process ends, however it ends.
+fn acquire(store: &Store, path: &Path) -> Result<Option<File>, StoreError> {
+    fsx::create_dir_all(path.parent().expect("locks lie in a folder")).map_err(|e| store.error(e))?;
+    loop {
+        let file = fsx::open_lock(path).map_err(|e| store.error(e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(source)) => {
+                return Err(StoreError::Lock {
+                    root: store.root().to_owned(),
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        }
+        // The previous holder may have removed the file between our open and our lock: then we hold a lock on
+        // nothing, and start over.
+        let ours = file.metadata().ok().map(|m| m.ino());
+        let visible = fsx::metadata(path).ok().map(|m| m.ino());
+        if ours.is_some() && ours == visible {
+            return Ok(Some(file));
+        }
+    }
+}
