@@ -58,7 +58,8 @@ impl Error {
             Error::Fs(e) => e.kind(),
             Error::TensorFile(e) => e.kind(),
             Error::Model(e) => e.kind(),
-            Error::Data(_) | Error::Stage(_) => FailureKind::InvalidInput,
+            Error::Data(_) => FailureKind::InvalidInput,
+            Error::Stage(e) => e.kind(),
             Error::Quant(e) => e.kind(),
             Error::Checkpoint(e) => e.kind(),
             Error::Saliency(e) => e.kind(),
@@ -74,6 +75,7 @@ impl Error {
             Error::TensorFile(e) => return e.hint().map(str::to_owned),
             Error::Model(e) => return e.hint(),
             Error::Data(e) => return e.hint().map(str::to_owned),
+            Error::Stage(e) => return e.hint().map(str::to_owned),
             _ if self.kind() == FailureKind::OutOfMemory => {
                 "free memory on the device, or use a shorter seq_len or dtype bf16"
             }

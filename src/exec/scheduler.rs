@@ -307,7 +307,9 @@ impl<'a> Scheduler<'a> {
                 match result {
                     Ok(provenance) => self.computed(id, &provenance),
                     // Stopped by us: not a failure of the stage.
-                    Err(_) if stopping.load(Ordering::Relaxed) => self.outcomes[id] = Some(Outcome::Cancelled),
+                    Err(_) if stopping.load(Ordering::Relaxed) => {
+                        self.outcomes[id] = Some(Outcome::Cancelled)
+                    }
                     Err(JobError::Stage(failure)) => self.fail(id, failure),
                     Err(JobError::Store(error)) => return Err(error.into()),
                     Err(JobError::Launch(error)) => return Err(error.into()),
@@ -394,7 +396,11 @@ impl<'a> Scheduler<'a> {
     fn failures(&self) -> Vec<StageFailure> {
         let blocked_by = |id: StageId| {
             let behind = move |o: &Option<Outcome>| matches!(o, Some(Outcome::Blocked { by }) if *by == id);
-            self.outcomes.iter().zip(&self.plan.stages).filter(move |(o, _)| behind(o)).map(|(_, s)| s.label.clone())
+            self.outcomes
+                .iter()
+                .zip(&self.plan.stages)
+                .filter(move |(o, _)| behind(o))
+                .map(|(_, s)| s.label.clone())
         };
         let failed = self.outcomes.iter().enumerate().filter_map(|(id, outcome)| match outcome {
             Some(Outcome::Failed(failure)) => Some((id, failure.clone())),

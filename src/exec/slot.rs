@@ -65,8 +65,7 @@ impl Slot<'_> {
         let mut worker = None;
         for job in jobs {
             let id = job.id;
-            let result =
-                self.attempt(&mut worker, &job).and_then(|provenance| commit(job, provenance));
+            let result = self.attempt(&mut worker, &job).and_then(|provenance| commit(job, provenance));
             if self.messages.send(Message::Finished { slot: self.index, id, result }).is_err() {
                 return;
             }
@@ -80,7 +79,9 @@ impl Slot<'_> {
             job.reservation.output_dir().map_err(JobError::Store)?;
             let engine = match worker {
                 Some(engine) => engine,
-                None => worker.insert(self.launcher.launch(self.index, self.device).map_err(JobError::Launch)?),
+                None => {
+                    worker.insert(self.launcher.launch(self.index, self.device).map_err(JobError::Launch)?)
+                }
             };
             let mut forward = |event| {
                 // The scheduler outlives its slots; if it is gone, nobody wants to know.
@@ -136,7 +137,12 @@ impl WatchedSource {
     /// A file that is not what it was.
     fn changed(&self) -> Option<&Path> {
         let now = |file: &PathBuf| Fingerprint::of(file).ok();
-        self.source.files.iter().zip(&self.before).find(|(f, b)| now(f).as_ref() != Some(b)).map(|(f, _)| f.as_path())
+        self.source
+            .files
+            .iter()
+            .zip(&self.before)
+            .find(|(f, b)| now(f).as_ref() != Some(b))
+            .map(|(f, _)| f.as_path())
     }
 }
 
@@ -157,5 +163,7 @@ pub(super) fn execution(
 }
 
 fn host_name() -> String {
-    fsx::read_to_string(Path::new("/proc/sys/kernel/hostname")).map(|n| n.trim().to_owned()).unwrap_or_default()
+    fsx::read_to_string(Path::new("/proc/sys/kernel/hostname"))
+        .map(|n| n.trim().to_owned())
+        .unwrap_or_default()
 }

@@ -11,8 +11,8 @@ use crate::store::SourceDigests;
 use std::collections::BTreeMap;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::{
-    CalibrateParams, DownloadParams, EvaluateParams, GradientsParams, QuantizeParams, Reduction, RoundingParams,
-    SaliencyParams, Sampling, Score, SelectParams, TaskParams,
+    CalibrateParams, DownloadParams, EvaluateParams, GradientsParams, QuantizeParams, Reduction,
+    RoundingParams, SaliencyParams, Sampling, Score, SelectParams, TaskParams,
 };
 use tacq_protocol::units::{Bits, OutlierRatio, Seed};
 use tacq_protocol::{StageKind, StageParams};
@@ -108,7 +108,8 @@ impl Builder<'_> {
             inputs.insert(role::UNIFORM, uniform);
             parts.push(format!("{bits}-bit"));
         }
-        let seed = (score == Score::Random).then(|| trial.seed.unwrap_or(Seed::new(0).expect("zero is a seed")));
+        let seed =
+            (score == Score::Random).then(|| trial.seed.unwrap_or(Seed::new(0).expect("zero is a seed")));
         let candidates = candidates(tacq.outlier_ratio);
         self.stage(&parts, StageParams::Saliency(SaliencyParams { score, candidates, seed }), inputs)
     }
@@ -150,11 +151,18 @@ impl Builder<'_> {
             group_size: uniform.group_size,
             grid: uniform.grid,
             rounding: uniform.rounding.clone(),
-            dtype: matches!(uniform.rounding, RoundingParams::Gptq { .. }).then_some(self.experiment.run.dtype),
+            dtype: matches!(uniform.rounding, RoundingParams::Gptq { .. })
+                .then_some(self.experiment.run.dtype),
         }
     }
 
-    fn evaluate(&mut self, trial: &Trial, model: StageId, checkpoint: Option<StageId>, task: &str) -> StageId {
+    fn evaluate(
+        &mut self,
+        trial: &Trial,
+        model: StageId,
+        checkpoint: Option<StageId>,
+        task: &str,
+    ) -> StageId {
         let settings = self.experiment.tasks[task].clone();
         let dataset = self.split(&settings.dataset, "test");
         let params = StageParams::Evaluate(EvaluateParams {

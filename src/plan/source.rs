@@ -121,7 +121,10 @@ fn check_config(folder: &Path) -> Result<(), String> {
     let path = folder.join("config.json");
     let bytes = fsx::read(&path).map_err(|e| {
         if e.is_not_found() {
-            format!("model folder {} has no config.json; is it a Hugging Face model folder?", folder.display())
+            format!(
+                "model folder {} has no config.json; is it a Hugging Face model folder?",
+                folder.display()
+            )
         } else {
             e.to_string()
         }
@@ -145,8 +148,8 @@ fn weight_files(folder: &Path) -> Result<Vec<String>, String> {
     let index = folder.join(index_name);
     let mut names = BTreeSet::new();
     if let Some(bytes) = fsx::read_if_exists(&index).map_err(|e| e.to_string())? {
-        let parsed: Value =
-            serde_json::from_slice(&bytes).map_err(|e| format!("{} is not valid JSON: {e}", index.display()))?;
+        let parsed: Value = serde_json::from_slice(&bytes)
+            .map_err(|e| format!("{} is not valid JSON: {e}", index.display()))?;
         let map = parsed["weight_map"]
             .as_object()
             .ok_or_else(|| format!("{} has no weight_map", index.display()))?;

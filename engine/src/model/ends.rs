@@ -5,6 +5,9 @@ use super::{ModelConfig, ModelError, Weights};
 use crate::Result;
 use tch::{Device, Kind, Tensor};
 
+/// Bytes of f32 logits that exist at a time.
+const CHUNK_BYTES: i64 = 32 << 20;
+
 /// Token embedding.
 #[derive(Debug)]
 pub struct Embedding {
@@ -68,5 +71,26 @@ impl Head {
     /// [.., hidden] → [.., vocab].
     pub fn logits(&self, h: &Tensor) -> Result<Tensor> {
         Ok(self.normed(h)?.f_linear::<Tensor>(&self.weight, None)?)
+    }
+
+    /// Positions whose logits are computed at a time, such that they take about 32 MiB as f32.
+    pub fn chunk_rows(&self) -> i64 {
+        (CHUNK_BYTES / (4 * self.weight.size()[0])).max(1)
+    }
+
+    /// Mean cross-entropy, in nats, of predicting each token from those before it: `h` [t, hidden] after the last
+    /// block, `ids` the t tokens. Logits of a whole sequence never exist together; sums are f64.
+    pub fn mean_cross_entropy(&self, h: &Tensor, ids: &[i64]) -> Result<f64> {
+        let predictions = h.size()[0] - 1;
+        let targets = Tensor::f_from_slice(ids)?.f_to_device(h.device())?;
+        let mut sum = 0.0;
+        for start in (0..predictions).step_by(self.chunk_rows() as usize) {
+            let rows = self.chunk_rows().min(predictions - start);
+            let logits = self.logits(&h.f_narrow(0, start, rows)?)?.f_to_kind(Kind::Float)?;
+            let target = logits.f_gather(1, &targets.f_narrow(0, start + 1, rows)?.f_unsqueeze(1)?, false)?;
+            let nll = logits.f_logsumexp(-1, true)?.f_sub(&target)?;
+            sum += nll.f_sum(Kind::Double)?.f_double_value(&[])?;
+        }
+        Ok(sum / predictions as f64)
     }
 }

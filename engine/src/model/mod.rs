@@ -9,6 +9,7 @@ pub mod cache;
 pub mod config;
 pub mod ends;
 mod error;
+pub mod grad;
 pub mod layout;
 pub mod rope;
 pub mod weights;

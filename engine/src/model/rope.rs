@@ -29,16 +29,26 @@ impl Rope {
         Ok(Self { cos: place(angles.f_cos()?)?, sin: place(angles.f_sin()?)? })
     }
 
-    /// Rotates queries or keys: [b, heads, t, head_dim], any t up to the table's length.
+    /// Rotates queries or keys: [.., t, head_dim], any t up to the table's length.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        let (cos, rotated) = self.parts(x)?;
+        Ok(x.f_mul(&cos)?.f_add(&rotated)?)
+    }
+
+    /// The transpose of [`Self::apply`]: rotates gradients back.
+    pub fn apply_transposed(&self, x: &Tensor) -> Result<Tensor> {
+        let (cos, rotated) = self.parts(x)?;
+        Ok(x.f_mul(&cos)?.f_sub(&rotated)?)
+    }
+
+    /// The cosines for x's positions, and x turned by a quarter (second half negated, then first) times the sines.
+    fn parts(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let size = x.size();
-        let (length, half) = (size[2], size[3] / 2);
+        let (length, half) = (size[size.len() - 2], size[size.len() - 1] / 2);
         let cos = self.cos.f_narrow(0, 0, length)?;
         let sin = self.sin.f_narrow(0, 0, length)?;
-        let first = x.f_narrow(-1, 0, half)?;
-        let second = x.f_narrow(-1, half, half)?;
-        let rotated = Tensor::f_cat(&[&second.f_neg()?, &first], -1)?;
-        Ok(x.f_mul(&cos)?.f_add(&rotated.f_mul(&sin)?)?)
+        let turned = Tensor::f_cat(&[&x.f_narrow(-1, half, half)?.f_neg()?, &x.f_narrow(-1, 0, half)?], -1)?;
+        Ok((cos, turned.f_mul(&sin)?))
     }
 }
 

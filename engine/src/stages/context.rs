@@ -19,6 +19,9 @@ pub trait Sink: Sync {
 /// Shortest time between two progress events of a stage.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
+/// At most one part in so many of the time goes into writing progress, however large it is.
+const CHECKPOINT_SHARE: u32 = 5;
+
 /// One request being run.
 pub struct Context<'a> {
     /// The request.
@@ -30,6 +33,8 @@ pub struct Context<'a> {
     resumed: bool,
     last_progress: Option<Instant>,
     last_checkpoint: Instant,
+    checkpoint_started: Instant,
+    checkpoint_cost: Duration,
 }
 
 impl<'a> Context<'a> {
@@ -45,6 +50,8 @@ impl<'a> Context<'a> {
             resumed: false,
             last_progress: None,
             last_checkpoint: Instant::now(),
+            checkpoint_started: Instant::now(),
+            checkpoint_cost: Duration::ZERO,
         })
     }
 
@@ -103,13 +110,19 @@ impl<'a> Context<'a> {
         self.resumed
     }
 
-    /// Whether it is time to write progress; if so the clock starts anew.
+    /// Whether it is time to write progress: the interval has passed, and writing stays a small share of the time.
     pub fn checkpoint_due(&mut self) -> bool {
-        let due =
-            self.last_checkpoint.elapsed() >= Duration::from_secs(self.request.run.checkpoint_secs.into());
+        let asked = Duration::from_secs(self.request.run.checkpoint_secs.into());
+        let due = self.last_checkpoint.elapsed() >= asked.max(self.checkpoint_cost * CHECKPOINT_SHARE);
         if due {
-            self.last_checkpoint = Instant::now();
+            self.checkpoint_started = Instant::now();
         }
         due
+    }
+
+    /// Notes that the progress which was due is written.
+    pub fn checkpoint_written(&mut self) {
+        self.checkpoint_cost = self.checkpoint_started.elapsed();
+        self.last_checkpoint = Instant::now();
     }
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with a request as such.
 
-use tacq_protocol::StageKind;
+use std::path::PathBuf;
+use tacq_protocol::{FailureKind, StageKind};
 
 /// Why a stage cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -27,4 +28,50 @@ pub enum StageError {
         /// The stage.
         kind: StageKind,
     },
+    /// The checkpoint's weights are not those of the model.
+    #[error("{} was not made from the model {}: their linear weights differ in names or shapes", checkpoint.display(), model.display())]
+    OtherModel {
+        /// The checkpoint's artifact.
+        checkpoint: PathBuf,
+        /// The model folder.
+        model: PathBuf,
+    },
+    /// The loss of a calibration sequence is NaN or infinite.
+    #[error("the loss of calibration sequence {sequence} is {loss}, so its gradients mean nothing")]
+    Loss {
+        /// Index of the sequence.
+        sequence: usize,
+        /// The value.
+        loss: f64,
+    },
+    /// The loss of an evaluation window is NaN or infinite.
+    #[error("the loss of window {window} is {nll}, so there is no perplexity")]
+    Nll {
+        /// Index of the window.
+        window: usize,
+        /// The value.
+        nll: f64,
+    },
+}
+
+impl StageError {
+    /// The failure kind told to the driver.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            StageError::Loss { .. } | StageError::Nll { .. } => FailureKind::Numerics,
+            StageError::MissingInput { .. }
+            | StageError::NotAnEngineStage { .. }
+            | StageError::OtherModel { .. } => FailureKind::InvalidInput,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            StageError::Loss { .. } | StageError::Nll { .. } => {
+                Some("check the model on plain text; with dtype bf16, try f32")
+            }
+            _ => None,
+        }
+    }
 }

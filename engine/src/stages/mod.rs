@@ -7,6 +7,8 @@
 mod calibrate;
 mod context;
 mod error;
+mod evaluate;
+mod gradients;
 mod quantize;
 mod saliency;
 mod select;
@@ -27,7 +29,9 @@ pub fn run(context: &mut Context<'_>) -> Result<()> {
         StageParams::Quantize(params) | StageParams::MixedQuantize(params) => quantize::run(params, context),
         StageParams::Saliency(params) => saliency::run(params, context),
         StageParams::Select(params) => select::run(params, context),
-        other => Err(StageError::NotAnEngineStage { kind: other.kind() }.into()),
+        StageParams::Gradients(params) => gradients::run(params, context),
+        StageParams::Evaluate(params) => evaluate::run(params, context),
+        StageParams::Download(_) => Err(StageError::NotAnEngineStage { kind: request.stage.kind() }.into()),
     }?;
     Ok(crate::fsx::sync_dir(&request.output)?)
 }

@@ -26,7 +26,9 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
     match &args.command {
         Command::Validate { file } => validate(file, output),
         Command::Schema => {
-            output.data(serde_json::to_string_pretty(&spec::schema()).expect("schemas serialize without error"));
+            output.data(
+                serde_json::to_string_pretty(&spec::schema()).expect("schemas serialize without error"),
+            );
             Ok(ExitCode::Done)
         }
         Command::Plan { file, stages, only, json, graph } => {

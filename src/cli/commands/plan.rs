@@ -94,7 +94,8 @@ fn json(opened: &Opened, states: &States) -> String {
         .iter()
         .enumerate()
         .map(|(id, stage)| {
-            let tagged = serde_json::to_value(&stage.params).expect("stage parameters serialize without error");
+            let tagged =
+                serde_json::to_value(&stage.params).expect("stage parameters serialize without error");
             json!({
                 "id": id,
                 "label": stage.label,

@@ -1,0 +1,71 @@
+//! Causal attention and its derivative, in blocks of queries.
+//!
+//! Written out rather than left to `scaled_dot_product_attention`: products of fixed order repeat bit by bit on
+//! CUDA, where the fused derivative adds atomically; the keys after a block of queries are never touched; and the
+//! heads that share keys need no copies of them. Shapes: h = key heads, g = query heads per key head, r = queries
+//! of a block, n = keys up to the block's end, d = head_dim.
+
+use crate::Result;
+use tch::{Kind, Tensor};
+
+/// Queries computed at a time.
+const ROWS: i64 = 128;
+
+/// Heads of one sequence, positions rotated.
+#[derive(Debug)]
+pub struct Heads {
+    /// Queries [h, g, t, d], times 1/√d.
+    pub q: Tensor,
+    /// Keys [h, t, d].
+    pub k: Tensor,
+    /// Values [h, t, d].
+    pub v: Tensor,
+}
+
+impl Heads {
+    /// softmax(q·kᵀ)·v with the future masked: [h, g, t, d].
+    pub fn forward(&self) -> Result<Tensor> {
+        let (_, g, t, d) = self.q.size4()?;
+        let blocks = (0..t).step_by(ROWS as usize).map(|start| {
+            let (_, p) = self.probabilities(start)?;
+            let out = p.f_to_kind(self.v.kind())?.f_bmm(&self.v.f_narrow(1, 0, p.size()[2])?)?;
+            Ok(out.f_view([-1, g, out.size()[1] / g, d])?)
+        });
+        Ok(Tensor::f_cat(&blocks.collect::<Result<Vec<_>>>()?, 2)?)
+    }
+
+    /// Gradients (dq, dk, dv) for the gradient of [`Self::forward`]'s output.
+    pub fn backward(&self, d_out: &Tensor) -> Result<Heads> {
+        let (h, g, t, d) = self.q.size4()?;
+        let d_k = self.k.f_zeros_like()?;
+        let d_v = self.v.f_zeros_like()?;
+        let mut d_q = Vec::new();
+        let kind = self.q.kind();
+        for start in (0..t).step_by(ROWS as usize) {
+            let (q, p) = self.probabilities(start)?; // [h, g·r, d], [h, g·r, n] f32
+            let (rows, n) = (q.size()[1] / g, p.size()[2]);
+            let d_o = d_out.f_narrow(2, start, rows)?.f_reshape([h, g * rows, d])?;
+            let low = p.f_to_kind(kind)?;
+            let _ = d_v.f_narrow(1, 0, n)?.f_baddbmm_(&low.f_transpose(1, 2)?, &d_o)?;
+            let d_p = d_o.f_bmm(&self.v.f_narrow(1, 0, n)?.f_transpose(1, 2)?)?.f_to_kind(Kind::Float)?;
+            let d_s = Tensor::f_internal_softmax_backward_data(&d_p, &p, -1, Kind::Float)?.f_to_kind(kind)?;
+            d_q.push(d_s.f_bmm(&self.k.f_narrow(1, 0, n)?)?.f_view([h, g, rows, d])?);
+            let _ = d_k.f_narrow(1, 0, n)?.f_baddbmm_(&d_s.f_transpose(1, 2)?, &q)?;
+        }
+        Ok(Heads { q: Tensor::f_cat(&d_q, 2)?, k: d_k, v: d_v })
+    }
+
+    /// A block's queries [h, g·r, d] and attention probabilities [h, g·r, n], f32.
+    fn probabilities(&self, start: i64) -> Result<(Tensor, Tensor)> {
+        let (h, g, t, d) = self.q.size4()?;
+        let rows = ROWS.min(t - start);
+        let n = start + rows;
+        let q = self.q.f_narrow(2, start, rows)?.f_reshape([h, g * rows, d])?;
+        let scores = q.f_bmm(&self.k.f_narrow(1, 0, n)?.f_transpose(1, 2)?)?;
+        // Only the last square of scores reaches into the future.
+        let future =
+            Tensor::f_full([rows, rows], f64::NEG_INFINITY, (scores.kind(), scores.device()))?.f_triu(1)?;
+        let _ = scores.f_view([h, g, rows, n])?.f_narrow(3, start, rows)?.f_add_(&future)?;
+        Ok((q, scores.f_softmax(-1, Kind::Float)?))
+    }
+}

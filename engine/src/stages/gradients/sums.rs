@@ -1,0 +1,113 @@
+//! The running sums of the gradients stage.
+
+use crate::Result;
+use crate::model::{LinearWeight, ModelConfig, Proj, linear_weights};
+use crate::stages::Context;
+use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter, tensor_bytes};
+use safetensors::Dtype;
+use std::path::Path;
+use tacq_protocol::LogLevel;
+use tacq_protocol::artifact::file;
+use tacq_protocol::stage::Reduction;
+use tch::{Device, Kind, Tensor};
+
+/// The progress file: the sums, and tensor [`COUNT`].
+const PROGRESS_FILE: &str = "sums.safetensors";
+/// Number of sequences summed so far, [1] i64.
+const COUNT: &str = "count";
+
+/// One f32 sum per linear weight.
+pub struct Sums {
+    weights: Vec<LinearWeight>,
+    /// [rows, cols] each, in the order of `weights`.
+    tensors: Vec<Tensor>,
+    reduction: Reduction,
+}
+
+impl Sums {
+    /// Before the first sequence.
+    pub fn zeros(config: &ModelConfig, reduction: Reduction, device: Device) -> Result<Self> {
+        let weights = linear_weights(config);
+        let zeros = |w: &LinearWeight| Tensor::f_zeros([w.rows, w.cols], (Kind::Float, device));
+        let tensors = weights.iter().map(zeros).collect::<Result<_, _>>()?;
+        Ok(Self { weights, tensors, reduction })
+    }
+
+    /// What an earlier attempt kept, with the number of sequences in it; `None` if there is nothing of use.
+    pub fn resume(
+        config: &ModelConfig,
+        reduction: Reduction,
+        context: &Context<'_>,
+        total: usize,
+    ) -> Result<Option<(Self, usize)>> {
+        let path = context.progress().join(PROGRESS_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match Self::read(config, reduction, context.device, &path, total) {
+            Ok(resumed) => Ok(Some(resumed)),
+            Err(error) => {
+                // The file appears whole or not at all, so this is damage from outside; the work can be redone.
+                context.log(LogLevel::Warn, format!("starting from the first sequence: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    fn read(
+        config: &ModelConfig,
+        reduction: Reduction,
+        device: Device,
+        path: &Path,
+        total: usize,
+    ) -> Result<(Self, usize)> {
+        let file = TensorFile::open(path)?;
+        file.check_shape(COUNT, &[1])?;
+        let count = usize::try_from(file.i64s(COUNT)?[0]).unwrap_or(usize::MAX).min(total);
+        let weights = linear_weights(config);
+        let read = |w: &LinearWeight| -> Result<Tensor> {
+            Ok(file.get_shaped(&w.name, &[w.rows, w.cols])?.f_to_device(device)?)
+        };
+        let tensors = weights.iter().map(read).collect::<Result<_>>()?;
+        Ok((Self { weights, tensors, reduction }, count))
+    }
+
+    /// Adds the reduction of d_outᵀ · input to the sum of a projection of block `layer`.
+    pub fn add(&mut self, layer: usize, proj: Proj, d_out: &Tensor, input: &Tensor) -> Result<()> {
+        let sum = &mut self.tensors[layer * Proj::ALL.len() + proj as usize];
+        let mut gradient = d_out.f_tr()?.f_mm(input)?.f_to_kind(Kind::Float)?;
+        let _ = match self.reduction {
+            Reduction::Abs => sum.f_add_(&gradient.f_abs_()?)?,
+            Reduction::Square => sum.f_addcmul_(&gradient, &gradient)?,
+            Reduction::Signed => sum.f_add_(&gradient)?,
+        };
+        Ok(())
+    }
+
+    /// Keeps the sums after `count` sequences in the progress folder.
+    pub fn save(&self, context: &Context<'_>, count: usize) -> Result<()> {
+        let mut specs = vec![TensorSpec::new(COUNT, Dtype::I64, &[1])];
+        specs.extend(self.specs());
+        let mut writer = TensorWriter::create(&context.progress().join(PROGRESS_FILE), &specs)?;
+        writer.write(&(count as i64).to_le_bytes())?;
+        self.write_tensors(writer)
+    }
+
+    /// Writes the artifact.
+    pub fn write(&self, context: &Context<'_>) -> Result<()> {
+        let specs: Vec<_> = self.specs().collect();
+        self.write_tensors(TensorWriter::create(&context.output().join(file::GRADIENTS), &specs)?)
+    }
+
+    fn specs(&self) -> impl Iterator<Item = TensorSpec> {
+        let shape = |w: &LinearWeight| [w.rows.unsigned_abs(), w.cols.unsigned_abs()];
+        self.weights.iter().map(move |w| TensorSpec::new(&w.name, Dtype::F32, &shape(w)))
+    }
+
+    fn write_tensors(&self, mut writer: TensorWriter) -> Result<()> {
+        for tensor in &self.tensors {
+            writer.write(&tensor_bytes(tensor)?)?;
+        }
+        Ok(writer.commit()?)
+    }
+}
