@@ -69,3 +69,32 @@ impl Heads {
         Ok((q, scores.f_softmax(-1, Kind::Float)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    #[test]
+    fn attention_and_its_derivative_are_those_of_autograd() {
+        // Longer than two blocks of queries, and no multiple of one.
+        let (h, g, t, d) = (2, 3, 2 * ROWS + 45, 8);
+        tch::manual_seed(3);
+        let random = |size: &[i64]| Tensor::randn(size, (Kind::Float, Device::Cpu));
+        let leaf = |size: &[i64]| random(size).set_requires_grad(true);
+        let (q, k, v) = (leaf(&[h, g, t, d]), leaf(&[h, t, d]), leaf(&[h, t, d]));
+        let future = Tensor::full([t, t], f64::NEG_INFINITY, (Kind::Float, Device::Cpu)).triu(1);
+        let (k1, v1) = (k.unsqueeze(1), v.unsqueeze(1));
+        let reference = (q.matmul(&k1.transpose(2, 3)) + future).softmax(-1, Kind::Float).matmul(&v1);
+        let d_out = random(&[h, g, t, d]);
+        let expected =
+            Tensor::run_backward(&[(&reference * &d_out).sum(Kind::Float)], &[&q, &k, &v], false, false);
+
+        let _no_grad = tch::no_grad_guard();
+        let heads = Heads { q: q.detach(), k: k.detach(), v: v.detach() };
+        let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-4, 1e-5, false);
+        assert!(close(&heads.forward().unwrap(), &reference.detach()));
+        let got = heads.backward(&d_out).unwrap();
+        assert!(close(&got.q, &expected[0]) && close(&got.k, &expected[1]) && close(&got.v, &expected[2]));
+    }
+}
