@@ -60,6 +60,7 @@ impl StageError {
         match self {
             StageError::Loss { .. } | StageError::Nll { .. } => FailureKind::Numerics,
             StageError::MissingInput { .. }
+            | StageError::MissingParameter { .. }
             | StageError::NotAnEngineStage { .. }
             | StageError::OtherModel { .. } => FailureKind::InvalidInput,
         }
