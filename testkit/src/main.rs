@@ -1,4 +1,4 @@
-//! `tacq-testkit FOLDER [SEED]`: writes what `experiments/quickstart.yaml` reads into FOLDER: `model/`,
+//! `tacq-testkit FOLDER [SEED]`: writes what `experiments/quickstart.yaml` reads into FOLDER: `random-llama/`,
 //! `train.txt` and `test.txt`.
 
 use std::fs;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn write(folder: &Path, seed: u64) -> io::Result<()> {
-    random_llama(&folder.join("model"), &Size::SMALL, seed)?;
+    random_llama(&folder.join("random-llama"), &Size::SMALL, seed)?;
     fs::write(folder.join("train.txt"), sentences(64 << 10, seed ^ 1))?;
     fs::write(folder.join("test.txt"), sentences(16 << 10, seed ^ 2))
 }
