@@ -7,7 +7,7 @@
 //! - [`stages`]: one file per stage kind; the only code that reads input folders and writes output folders;
 //! - [`model`], [`data`], [`quant`]: plain parameters in, tensors or numbers out;
 //! - [`tensorfile`], [`fsx`]: safetensors files and durable writing;
-//! - [`error`], [`device`], [`cuda`]: one error type that knows its failure kind; devices and libtorch's settings.
+//! - [`error`], [`device`], [`cuda`], [`process`]: one error type that knows its failure kind; devices; settings.
 
 pub mod cli;
 pub mod cuda;
@@ -16,6 +16,7 @@ pub mod device;
 pub mod error;
 pub mod fsx;
 pub mod model;
+pub mod process;
 pub mod quant;
 pub mod saliency;
 pub mod serve;

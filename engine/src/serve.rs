@@ -11,7 +11,7 @@ mod watch;
 use crate::error::{Error, panic_kind};
 use crate::model::cache::ModelCache;
 use crate::stages::{self, Context, Sink};
-use crate::{cuda, device};
+use crate::{cuda, device, process};
 use output::Output;
 use std::io::BufRead;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +25,7 @@ use watch::Heartbeat;
 
 /// Serves requests from standard input until it ends.
 pub fn serve() -> ExitCode {
+    process::set_up();
     let output = Arc::new(Output::claim_stdout());
     start(&output);
     watch::end_with_parent();
@@ -45,12 +46,14 @@ pub fn serve() -> ExitCode {
             Ok(request) => _ = engine.run(&request),
             Err(error) => engine.refuse(&line, &error),
         }
+        process::release_memory();
     }
     ExitCode::SUCCESS
 }
 
 /// Runs the one request of a file.
 pub fn run_file(path: &Path) -> ExitCode {
+    process::set_up();
     let output = Arc::new(Output::claim_stdout());
     let request = crate::fsx::read(path).map_err(|e| e.to_string()).and_then(|text| {
         serde_json::from_slice(&text).map_err(|e| format!("{}: not a request: {e}", path.display()))

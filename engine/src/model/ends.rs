@@ -5,8 +5,8 @@ use super::{ModelConfig, ModelError, Weights};
 use crate::Result;
 use tch::{Device, Kind, Tensor};
 
-/// Bytes of f32 logits that exist at a time.
-const CHUNK_BYTES: i64 = 32 << 20;
+/// Bytes of f32 logits that exist at a time; below the size at which the allocator maps memory anew each time.
+const CHUNK_BYTES: i64 = 26 << 20;
 
 /// Token embedding.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Head {
         Ok(self.normed(h)?.f_linear::<Tensor>(&self.weight, None)?)
     }
 
-    /// Positions whose logits are computed at a time, such that they take about 32 MiB as f32.
+    /// Positions whose logits are computed at a time, such that they take about 26 MiB as f32.
     pub fn chunk_rows(&self) -> i64 {
         (CHUNK_BYTES / (4 * self.weight.size()[0])).max(1)
     }
