@@ -4,6 +4,7 @@
 //! The weights are random, so no model of this crate knows anything: what it scores says that the machinery
 //! works, nothing about quantization.
 
+pub mod fake;
 mod json;
 pub mod llama;
 pub mod random;

@@ -1,0 +1,88 @@
+//! An in-process worker: writes what the driver reads, fails or waits as told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tacq_protocol::event::Provenance;
+use tacq_protocol::units::Device;
+use tacq_protocol::{Event, FailureKind, Request, StageKind};
+use tacq_sweep::exec::{Failure, LaunchError, Launcher, Worker};
+
+/// Answers requests and remembers them. Clones share what they remember.
+#[derive(Default, Clone)]
+pub struct Fake(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    requests: Mutex<Vec<Request>>,
+    /// How many times a stage of a kind still fails, and how.
+    failures: Mutex<BTreeMap<StageKind, (u32, FailureKind)>>,
+    delay: Duration,
+    launched: AtomicU32,
+    cancelled: AtomicBool,
+}
+
+impl Fake {
+    /// Fails the first stages of a kind.
+    pub fn failing(kind: StageKind, times: u32, how: FailureKind) -> Self {
+        let failures = Mutex::new(BTreeMap::from([(kind, (times, how))]));
+        Self(Arc::new(State { failures, ..State::default() }))
+    }
+
+    /// Takes its time for every stage.
+    pub fn slow(delay: Duration) -> Self {
+        Self(Arc::new(State { delay, ..State::default() }))
+    }
+
+    /// Every request, in the order in which they came.
+    pub fn requests(&self) -> Vec<Request> {
+        self.0.requests.lock().unwrap().clone()
+    }
+
+    /// Kinds asked for, in order.
+    pub fn kinds(&self) -> Vec<StageKind> {
+        self.requests().iter().map(|r| r.stage.kind()).collect()
+    }
+
+    /// Workers started.
+    pub fn launched(&self) -> u32 {
+        self.0.launched.load(Ordering::Relaxed)
+    }
+}
+
+impl Launcher for Fake {
+    fn launch(&self, _: usize, _: Device) -> Result<Box<dyn Worker>, LaunchError> {
+        self.0.launched.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(self.clone()))
+    }
+
+    fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Worker for Fake {
+    fn run(&mut self, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Provenance, Failure> {
+        self.0.requests.lock().unwrap().push(request.clone());
+        let fail = |kind| Err(Failure { kind, message: "told to fail".into(), hint: None });
+        let started = Instant::now();
+        while started.elapsed() < self.0.delay {
+            if self.0.cancelled.load(Ordering::Relaxed) {
+                return fail(FailureKind::EngineDied);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        on_event(Event::Progress { id: request.id, done: 1, total: 1, unit: "steps".into() });
+        if let Some((left, kind)) = self.0.failures.lock().unwrap().get_mut(&request.stage.kind())
+            && *left > 0
+        {
+            *left -= 1;
+            return fail(*kind);
+        }
+        assert!(fs::metadata(&request.progress).is_ok(), "the progress folder exists");
+        tacq_testkit::fake::write_output(request).expect("the output folder is writable");
+        Ok(Provenance { wall_secs: 1.0, ..Provenance::default() })
+    }
+}

@@ -1,0 +1,10 @@
+//! The driver as a whole: scheduling with an in-process worker, then the program with a stand-in engine, then both
+//! real programs on a tiny model.
+
+mod crash;
+mod fake;
+mod program;
+mod real;
+mod sandbox;
+mod scheduling;
+mod sharing;
