@@ -57,6 +57,11 @@ impl From<ExecError> for CliError {
 }
 
 impl CliError {
+    /// Whether it is a list of places, one a line, which editors read best without a prefix.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self, Self::Load(LoadError::Invalid(_)) | Self::Sources { .. })
+    }
+
     /// The documented code. Exhaustive, so that a new error must choose.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
@@ -70,7 +75,8 @@ impl CliError {
 
 fn list(path: &Path, problems: &[SourceProblem]) -> String {
     let place = |p: &SourceProblem| match p.position.line {
-        0 => path.display().to_string(),
+        // Line 0: it came from the command line.
+        0 => format!("{} (--set)", path.display()),
         _ => format!("{}:{}", path.display(), p.position),
     };
     let lines: Vec<_> = problems.iter().map(|p| format!("{}: {}", place(p), p.message)).collect();

@@ -28,7 +28,11 @@ pub fn main() -> ExitCode {
     match commands::dispatch(&args, &output) {
         Ok(code) => code,
         Err(error) => {
-            output.error(&error);
+            if error.is_list() {
+                output.news(&error);
+            } else {
+                output.error(&error);
+            }
             error.exit_code()
         }
     }

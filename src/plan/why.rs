@@ -60,27 +60,39 @@ pub fn explain(plan: &Plan, id: StageId, store: &Store) -> Result<Explanation, S
         });
     }
     let mut history = History { store, by_kind: BTreeMap::new() };
-    let mut best: Option<(Vec<Change>, Artifact)> = None;
+    let mut best: Option<(Distance, Vec<Change>, Artifact)> = None;
     for artifact in history.of_kind(stage.kind())?.to_vec() {
         let mut causes = Vec::new();
         history.causes(plan, id, &artifact.manifest.payload, &mut causes)?;
-        let committed = |a: &Artifact| a.manifest.execution.committed_unix;
-        // The fewest differing fields, differences upstream counted too; the newest of equals.
-        let nearer = best.as_ref().is_none_or(|(fewest, newest)| {
-            (causes.len(), committed(newest)) < (fewest.len(), committed(&artifact))
-        });
-        if nearer {
-            best = Some((causes, artifact));
+        let distance = Distance {
+            other_inputs: !artifact.manifest.payload.inputs.keys().eq(identity.payload.inputs.keys()),
+            fields: causes.len(),
+            other_label: artifact.manifest.label != stage.label,
+            age: std::cmp::Reverse(artifact.manifest.execution.committed_unix),
+        };
+        if best.as_ref().is_none_or(|(nearest, ..)| distance < *nearest) {
+            best = Some((distance, causes, artifact));
         }
     }
     Ok(match best {
         None => Explanation::NeverRun,
-        Some((causes, nearest)) => Explanation::Changed {
+        Some((_, causes, nearest)) => Explanation::Changed {
             nearest: nearest.manifest.key,
             nearest_label: nearest.manifest.label,
             causes,
         },
     })
+}
+
+/// How far an earlier artifact is from a planned stage; what matters most comes first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Distance {
+    /// It has other roles among its inputs: another sort of stage, such as an evaluation of the 16-bit model.
+    other_inputs: bool,
+    /// Fields that differ, here and upstream.
+    fields: usize,
+    other_label: bool,
+    age: std::cmp::Reverse<u64>,
 }
 
 /// The store's artifacts, each kind read once.

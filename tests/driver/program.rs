@@ -77,7 +77,7 @@ fn why_names_the_field_that_changed_and_where() {
         sandbox.sweep(&[&["why", "exp.yaml", "evaluate*gptq*"], &changed[..]].concat()).expect(0).stdout;
     assert!(cause.contains("calibrate[model,prose] params.n_samples: 4 -> 5"), "{cause}");
     assert_eq!(cause.matches("->").count(), 1, "one cause, not its cascade: {cause}");
-    let trial = sandbox.sweep(&["why", "exp.yaml", "model/prose/gptq/2-bit"]).expect(0).stdout;
+    let trial = sandbox.sweep(&["why", "exp.yaml", "model/prose/gptq/2-bit/seed 0"]).expect(0).stdout;
     assert!(trial.contains("HIT"), "{trial}");
     let json =
         sandbox.sweep(&[&["why", "exp.yaml", "gradients*", "--format", "json"], &changed[..]].concat());
@@ -100,7 +100,7 @@ fn a_changed_source_is_named_by_why() {
 fn show_tells_parameters_result_and_how_to_reproduce() {
     let sandbox = Sandbox::new();
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
-    let shown = sandbox.sweep(&["show", "exp.yaml", "model/prose/gptq/2-bit"]).expect(0).stdout;
+    let shown = sandbox.sweep(&["show", "exp.yaml", "model/prose/gptq/2-bit/seed 0"]).expect(0).stdout;
     for words in ["perplexity: ", "reproduce: tacq-engine run /", "checkpoint: ", "wall_secs: 1"] {
         assert!(shown.contains(words), "no `{words}` in:\n{shown}");
     }
@@ -133,7 +133,8 @@ fn status_counts_trials_and_names_the_last_failure() {
     let json = sandbox.sweep(&["status", "exp.yaml", "--format", "json"]).expect(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["last_run"]["record"]["summary"]["blocked"], 7);
-    let log = fs::read_to_string(format!("{}/log.jsonl", json["last_run"]["dir"].as_str().unwrap())).unwrap();
+    let dir = sandbox.root.join(json["last_run"]["dir"].as_str().unwrap());
+    let log = fs::read_to_string(dir.join("log.jsonl")).unwrap();
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
     assert!(log.contains("told to fail"), "{log}");
 }
@@ -242,7 +243,7 @@ fn an_experiment_that_is_wrong_exits_with_2_and_says_where() {
     let sandbox = Sandbox::new();
     sandbox.write("exp.yaml", &EXPERIMENT.replace("bits: [2]", "bitz: [2]"));
     for command in ["validate", "plan", "run", "status", "report"] {
-        sandbox.sweep(&[command, "exp.yaml"]).expect(2).says(&["exp.yaml:6:3", "bitz", "bits"]);
+        sandbox.sweep(&[command, "exp.yaml"]).expect(2).says(&["exp.yaml:7:3", "bitz", "bits"]);
     }
     sandbox.sweep(&["run", "absent.yaml"]).expect(2).says(&["absent.yaml"]);
     sandbox.sweep(&["frobnicate"]).expect(2);

@@ -18,8 +18,7 @@ fn a_sweep_on_libtorch_ends_with_its_table() {
 #[test]
 fn every_method_and_saliency_runs() {
     let sandbox = Sandbox::new();
-    let methods = "\
-    - rtn: {group_size: [16], grid: [minmax, mse]}
+    let methods = "    - rtn: {group_size: [16], grid: [minmax, mse]}
     - gptq: {group_size: 16, true_sequential: [true, false]}
     - tacq: {outlier_ratio: 0.02, saliency: [tacq, weight, fisher, signed, abs_grad, msg, qal, random]}
     - tacq: {outlier_ratio: 0.02, quantizer: rtn}

@@ -70,6 +70,7 @@ impl Sandbox {
         let absolute = |name: &str| self.root.join(name).display().to_string();
         let text = text
             .replace("model: model", &format!("model: {}", absolute("model")))
+            .replace("model: [model]", &format!("model: [{}]", absolute("model")))
             .replace("train.txt", &absolute("train.txt"))
             .replace("test.txt", &absolute("test.txt"));
         spec::parse_str(Path::new("exp.yaml"), &text, &[]).unwrap_or_else(|e| panic!("{e}"))

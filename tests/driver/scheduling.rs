@@ -112,7 +112,7 @@ tasks:
 calibration:
   seq_len: 32
   n_samples: 4
-name: another name
+name: another-name
 sweep:
   methods:
     - tacq:
@@ -178,12 +178,13 @@ fn a_failure_blocks_what_reads_it_and_nothing_else() {
 fn fail_fast_starts_nothing_after_a_failure() {
     let sandbox = Sandbox::new();
     let plan = sandbox.plan(EXPERIMENT);
-    let fake = Fake::failing(StageKind::Calibrate, 1, FailureKind::InvalidInput);
+    // The baseline's evaluation is ready first; with it, nothing but calibration is ready.
+    let fake = Fake::failing(StageKind::Evaluate, 1, FailureKind::InvalidInput);
     let options = RunOptions { fail_fast: true, ..options(&plan, 1) };
     let (_, summary) =
         exec::run(&plan, &sandbox.store(), &options, &fake, None, &mut Silent, &AtomicBool::new(false))
             .unwrap();
-    assert_eq!(asked(&fake), [(StageKind::Calibrate, 1)]);
+    assert_eq!(asked(&fake), [(StageKind::Evaluate, 1)]);
     assert!(summary.cancelled > 0, "{summary:?}");
 }
 

@@ -47,7 +47,7 @@ pub(super) fn plan(
         View::Graph(Graph::Dot) => output.data(dot(plan, &states)),
     }
     if let Err(error) = opened.check_sources() {
-        output.error(error);
+        output.news(error);
     }
     Ok(if states.complete() { ExitCode::Done } else { ExitCode::Failed })
 }
