@@ -1,4 +1,4 @@
-use crate::error::torch_kind;
+use crate::error::{torch_kind, without_stack};
 use tacq_protocol::FailureKind;
 use tch::TchError;
 
@@ -37,7 +37,7 @@ pub enum QuantError {
         attempts: u32,
     },
     /// libtorch refused an operation.
-    #[error("libtorch failed while quantizing {tensor}")]
+    #[error("libtorch failed while quantizing {tensor}: {}", without_stack(&source.to_string()))]
     Torch {
         /// The weight's name.
         tensor: String,
