@@ -6,7 +6,7 @@ use super::source::{self, SourceProblem};
 use crate::digest::canonical_json;
 use crate::spec::experiment::{CalibrationSampling, Method, Tacq, Uniform};
 use crate::spec::{Experiment, Trial, model_names, trials};
-use crate::stage_key::KeyPayload;
+use crate::stage_key::{KeyPayload, StageKey};
 use crate::store::SourceDigests;
 use std::collections::BTreeMap;
 use tacq_protocol::artifact::role;
@@ -40,14 +40,21 @@ pub fn build(experiment: &Experiment, digests: &mut SourceDigests) -> Plan {
     Plan { stages: builder.stages, trials: planned, problems }
 }
 
+/// What tells stages apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    Key(StageKey),
+    Blocked(String),
+}
+
 struct Builder<'a> {
     experiment: &'a Experiment,
     digests: &'a mut SourceDigests,
     model_names: Vec<String>,
     stages: Vec<Stage>,
     labels: Labels,
-    /// Stages by what they are: canonical parameters and inputs.
-    known: BTreeMap<String, StageId>,
+    /// Stages by what they are.
+    known: BTreeMap<Known, StageId>,
     /// Sources by what the experiment calls them.
     sources: BTreeMap<(&'static str, String), StageId>,
     problems: Vec<SourceProblem>,
@@ -275,10 +282,6 @@ impl Builder<'_> {
         params: StageParams,
         inputs: BTreeMap<&'static str, StageId>,
     ) -> StageId {
-        let what = canonical_json(&(&params, &inputs));
-        if let Some(&id) = self.known.get(&what) {
-            return id;
-        }
         let keys = inputs
             .iter()
             .map(|(role, &id)| Some(((*role).to_owned(), *self.stages[id].key()?)))
@@ -287,6 +290,14 @@ impl Builder<'_> {
             let payload = KeyPayload::new(&params, keys);
             Identity { key: payload.key(), payload }
         });
+        // A stage without a key is told from others by what it would be hashed from.
+        let what = match &identity {
+            Some(identity) => Known::Key(identity.key),
+            None => Known::Blocked(canonical_json(&(&params, &inputs))),
+        };
+        if let Some(&id) = self.known.get(&what) {
+            return id;
+        }
         let label = self.labels.unique(params.kind(), parts);
         let id = self.push(Stage { label, params, inputs, identity, source: None });
         self.known.insert(what, id);

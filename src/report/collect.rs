@@ -4,8 +4,9 @@ use super::{NO_METHOD, Row};
 use crate::plan::{Plan, PlannedTrial, StageId};
 use crate::spec::experiment::{Experiment, Method};
 use crate::spec::model_names;
-use crate::store::{Artifact, Store, StoreError};
+use crate::store::{Store, StoreError};
 use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use tacq_protocol::artifact::{CheckpointSummary, Metrics, file};
 
@@ -14,13 +15,12 @@ const BASELINE_BITS: u8 = 16;
 
 /// Rows of all trials whose results are in the store, in the experiment's order. Each artifact is read once.
 pub fn collect(experiment: &Experiment, plan: &Plan, store: &Store) -> Result<Vec<Row>, StoreError> {
-    let metrics: BTreeMap<StageId, Metrics> =
-        read_all(plan, store, plan.sinks(), |artifact| artifact.read_json(file::METRICS))?;
+    let metrics: BTreeMap<StageId, Metrics> = read_all(plan, store, plan.sinks(), file::METRICS)?;
     let mut checkpoints: Vec<StageId> = plan.trials.iter().filter_map(|t| t.checkpoint).collect();
     checkpoints.sort_unstable();
     checkpoints.dedup();
     let sizes: BTreeMap<StageId, CheckpointSummary> =
-        read_all(plan, store, checkpoints, |artifact| artifact.read_json(file::CHECKPOINT_SUMMARY))?;
+        read_all(plan, store, checkpoints, file::CHECKPOINT_SUMMARY)?;
     let models = model_names(experiment);
     let mut rows = Vec::new();
     for planned in &plan.trials {
@@ -72,20 +72,18 @@ fn describe(experiment: &Experiment, planned: &PlannedTrial, models: &[String]) 
     }
 }
 
-/// Reads something from each of the artifacts that are there.
-fn read_all<T: Send>(
+/// Reads a file of each of the artifacts that are there.
+fn read_all<T: Send + DeserializeOwned>(
     plan: &Plan,
     store: &Store,
     ids: Vec<StageId>,
-    read: impl Fn(&Artifact) -> Result<T, StoreError> + Sync,
+    name: &str,
 ) -> Result<BTreeMap<StageId, T>, StoreError> {
     ids.into_par_iter()
         .filter_map(|id| {
             let stage = &plan.stages[id];
-            match store.get(stage.kind(), stage.key()?) {
-                Ok(artifact) => artifact.map(|a| Ok((id, read(&a)?))),
-                Err(error) => Some(Err(error)),
-            }
+            let found = store.read_json(stage.kind(), stage.key()?, name).transpose()?;
+            Some(found.map(|value| (id, value)))
         })
         .collect()
 }

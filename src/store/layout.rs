@@ -1,6 +1,6 @@
 //! Where things lie in a store.
 
-use super::manifest::{Artifact, Manifest};
+use super::manifest::{self, Artifact, Manifest};
 use super::{Lookup, Reservation, SourceDigests, StoreError};
 use crate::fsx;
 use crate::stage_key::{KeyPayload, StageKey};
@@ -58,6 +58,16 @@ impl Store {
     /// The committed artifact, its manifest read and its files' sizes checked; `None` on a miss.
     pub fn get(&self, kind: StageKind, key: &StageKey) -> Result<Option<Artifact>, StoreError> {
         Artifact::open(self, &self.artifact_dir(kind, key), key)
+    }
+
+    /// Reads a JSON file of a committed artifact without looking at the rest of it; `None` on a miss.
+    pub fn read_json<T: serde::de::DeserializeOwned>(
+        &self,
+        kind: StageKind,
+        key: &StageKey,
+        name: &str,
+    ) -> Result<Option<T>, StoreError> {
+        manifest::read_json(&self.artifact_dir(kind, key), name)
     }
 
     /// All committed artifacts of a kind, in key order; damaged ones are left out.

@@ -64,8 +64,8 @@ impl Artifact {
         };
         let manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|e| damaged(format!("manifest.json: {e}")))?;
-        if manifest.key != *key || manifest.payload.key() != *key {
-            return Err(damaged(format!("its manifest is that of {}", manifest.payload.key())));
+        if manifest.key != *key {
+            return Err(damaged(format!("its manifest is that of {}", manifest.key)));
         }
         for file in &manifest.files {
             match fsx::metadata(&dir.join(&file.path)) {
@@ -87,7 +87,16 @@ impl Artifact {
     /// Reads one of its JSON files.
     pub fn read_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
         let damaged = |problem: String| StoreError::Damaged { path: self.dir.clone(), problem };
-        let bytes = fsx::read(&self.dir.join(name)).map_err(|e| damaged(e.to_string()))?;
-        serde_json::from_slice(&bytes).map_err(|e| damaged(format!("{name}: {e}")))
+        read_json(&self.dir, name)?.ok_or_else(|| damaged(format!("{name} is missing")))
     }
+}
+
+/// Reads a JSON file of an artifact, if it is there.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    let damaged = |problem: String| StoreError::Damaged { path: dir.to_owned(), problem };
+    let bytes = fsx::read_if_exists(&dir.join(name)).map_err(|e| damaged(e.to_string()))?;
+    bytes.map(|b| serde_json::from_slice(&b).map_err(|e| damaged(format!("{name}: {e}")))).transpose()
 }
