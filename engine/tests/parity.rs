@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use tacq_engine::Result;
 use tacq_engine::data::TextTokenizer;
-use tacq_engine::model::grad::{Budget, head};
+use tacq_engine::model::grad::{self, Budget};
 use tacq_engine::model::{Model, Proj, linear_weights};
 use tacq_engine::tensorfile::TensorFile;
 use tch::{Device, Kind, Tensor};
@@ -39,25 +39,11 @@ fn gradient_sums(model: &Model, ids: &Tensor, budget: i64) -> Result<(Vec<Tensor
     let rope = model.rope(ids.size()[1])?;
     let mut losses = Vec::new();
     for row in 0..ids.size()[0] {
-        let ids = ids.get(row);
-        let mut h = model.embedding.forward(&ids.unsqueeze(0))?.squeeze_dim(0);
-        let mut budget = Budget::of(budget);
-        let mut saved = Vec::new();
-        for block in &model.blocks {
-            let (next, kept) = block.forward_saving(&h, &rope, &mut budget)?;
-            saved.push(kept);
-            h = next;
-        }
-        let (loss, mut gradient) = head::loss_gradient(&model.head, &h, &ids)?;
-        losses.push(loss);
-        for (layer, block) in model.blocks.iter().enumerate().rev() {
-            let mut add = |proj: Proj, d_out: &Tensor, input: &Tensor| {
-                let _ = sums[layer * 7 + proj as usize].f_add_(&d_out.tr().mm(input).abs());
-                Ok(())
-            };
-            let next = block.backward(saved.pop().unwrap(), &rope, &gradient, layer > 0, &mut add)?;
-            gradient = next.unwrap_or(gradient);
-        }
+        let mut add = |layer: usize, proj: Proj, d_out: &Tensor, input: &Tensor| {
+            let _ = sums[layer * 7 + proj as usize].f_add_(&d_out.tr().mm(input).abs())?;
+            Ok(())
+        };
+        losses.push(grad::sequence(model, &rope, &ids.narrow(0, row, 1), Budget::of(budget), &mut add)?);
     }
     Ok((sums, losses))
 }

@@ -2,7 +2,8 @@
 //!
 //! - `TACQ_SMOLLM2`: a folder with SmolLM2-135M-Instruct as Hugging Face publishes models;
 //! - `TACQ_WIKITEXT2`: a folder with `wiki.test.raw` and `wiki.train.first1MB.txt`;
-//! - `TACQ_REFERENCE`: a JSON file with what the Python code found: `perplexity_base`, and by tensor
+//! - `TACQ_REFERENCE`: a JSON file with what the Python code found: `perplexity_base`,
+//!   `logits_after_The_capital_of_France_is` (ids, top, logsumexp), and by tensor
 //!   `gradient_sums_first_layer`. Protocol: windows of 512 tokens from the start of the text; 24 of the test split
 //!   for perplexity, 32 of the training split for Σ abs(dL/dW) and GPTQ; float32 on CPU.
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tacq_engine::model::Model;
 use tacq_protocol::artifact::{Metrics, file, role};
 use tacq_protocol::stage::{
     CalibrateParams, EvaluateParams, GradientsParams, Grid, QuantizeParams, Reduction, RoundingParams,
@@ -17,6 +19,7 @@ use tacq_protocol::stage::{
 };
 use tacq_protocol::units::{Bits, BlockSize, DType, Device, NSamples, NWindows, SeqLen};
 use tacq_protocol::{Request, Run, StageParams};
+use tch::Tensor;
 use tempfile::TempDir;
 
 /// Sums over the same numbers in another order, by other kernels.
@@ -153,4 +156,24 @@ fn three_bit_gptq_costs_what_it_costs_the_reference() {
     let checkpoint = setting.run("quantize", StageParams::Quantize(params), &inputs);
     let perplexity = setting.perplexity(Some(&checkpoint));
     assert!(GPTQ_PERPLEXITY.contains(&perplexity), "perplexity {perplexity} is not in {GPTQ_PERPLEXITY:?}");
+}
+
+#[test]
+fn logits_agree() {
+    /// Between two f32 implementations of a 30-block model.
+    const LOGIT_TOLERANCE: f64 = 1e-3;
+    let Some(setting) = Setting::new() else { return };
+    let expected = &setting.expected["logits_after_The_capital_of_France_is"];
+    let ids: Vec<i64> = serde_json::from_value(expected["ids"].clone()).unwrap();
+    let top: Vec<(i64, f64)> = serde_json::from_value(expected["top"].clone()).unwrap();
+    let model = Model::load(&setting.model, tch::Kind::Float, tch::Device::Cpu, None).unwrap();
+    let logits = model.logits(&Tensor::from_slice(&ids).unsqueeze(0)).unwrap().select(1, -1).squeeze();
+    let (_, order) = logits.topk(top.len() as i64, 0, true, true);
+    for (rank, (id, logit)) in top.iter().enumerate() {
+        assert_eq!(order.int64_value(&[rank as i64]), *id, "token of rank {rank}");
+        let difference = (logits.double_value(&[*id]) - logit).abs();
+        assert!(difference < LOGIT_TOLERANCE, "logit of token {id} differs by {difference}");
+    }
+    let difference = logits.logsumexp(0, false).double_value(&[]) - expected["logsumexp"].as_f64().unwrap();
+    assert!(difference.abs() < LOGIT_TOLERANCE, "logsumexp differs by {difference}");
 }

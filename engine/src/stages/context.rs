@@ -1,7 +1,7 @@
 //! What a stage is given: its folders, its device, a way to say how far it is.
 
 use super::StageError;
-use crate::model::{Model, cache::ModelCache};
+use crate::model::{Model, Rope, cache::ModelCache};
 use crate::{Result, device};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -79,6 +79,15 @@ impl<'a> Context<'a> {
     /// The input model in a number format, loaded or still there from the last request.
     pub fn model(&mut self, folder: &Path, dtype: DType) -> Result<Rc<Model>> {
         self.models.get(folder, device::kind(dtype), self.device)
+    }
+
+    /// The rotary table for sequences of up to `length` tokens; says so if the model was not made for so many.
+    pub fn rope(&self, model: &Model, length: i64) -> Result<Rope> {
+        if let Some(most) = model.config.max_positions.filter(|most| length > *most) {
+            let message = format!("sequences of {length} tokens exceed the model's context length of {most}");
+            self.log(LogLevel::Warn, message);
+        }
+        model.rope(length)
     }
 
     /// The libtorch number format of a dtype.

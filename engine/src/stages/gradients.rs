@@ -5,8 +5,7 @@ mod sums;
 use super::{Context, StageError};
 use crate::Result;
 use crate::data::Sequences;
-use crate::model::grad::{Budget, head};
-use crate::model::{Model, Rope};
+use crate::model::grad::{self, Budget};
 use sums::Sums;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::GradientsParams;
@@ -16,7 +15,7 @@ use tch::Tensor;
 pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
     let sequences = Sequences::read(context.input(role::CALIBRATION)?)?;
     let model = context.model(context.input(role::MODEL)?, params.dtype)?;
-    let rope = model.rope(sequences.longest() as i64)?;
+    let rope = context.rope(&model, sequences.longest() as i64)?;
     let total = sequences.len();
     let (mut sums, done) = match Sums::resume(&model.config, params.reduction, context, total)? {
         Some((sums, done)) => {
@@ -27,7 +26,8 @@ pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
     };
     context.report(done as u64, total as u64, "sequences");
     for i in done..total {
-        let loss = add_sequence(&model, &rope, &sequences.tensor(i)?, &mut sums)?;
+        let mut add = |layer, proj, d_out: &Tensor, input: &Tensor| sums.add(layer, proj, d_out, input);
+        let loss = grad::sequence(&model, &rope, &sequences.tensor(i)?, Budget::default(), &mut add)?;
         if !loss.is_finite() {
             return Err(StageError::Loss { sequence: i, loss }.into());
         }
@@ -38,26 +38,4 @@ pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
         }
     }
     sums.write(context)
-}
-
-/// Adds one sequence's gradients to the sums; `ids` [1, t] → its loss.
-fn add_sequence(model: &Model, rope: &Rope, ids: &Tensor, sums: &mut Sums) -> Result<f64> {
-    let mut h = model.embedding.forward(ids)?.f_squeeze_dim(0)?; // [t, hidden]
-    let ids = ids.f_squeeze_dim(0)?.f_to_device(h.device())?;
-    let mut budget = Budget::default();
-    let mut saved = Vec::with_capacity(model.blocks.len());
-    for block in &model.blocks {
-        let (next, kept) = block.forward_saving(&h, rope, &mut budget)?;
-        saved.push(kept);
-        h = next;
-    }
-    let (loss, mut gradient) = head::loss_gradient(&model.head, &h, &ids)?;
-    for (layer, block) in model.blocks.iter().enumerate().rev() {
-        let kept = saved.pop().expect("one entry was pushed per block");
-        let mut add = |proj, d_out: &Tensor, input: &Tensor| sums.add(layer, proj, d_out, input);
-        if let Some(next) = block.backward(kept, rope, &gradient, layer > 0, &mut add)? {
-            gradient = next;
-        }
-    }
-    Ok(loss)
 }

@@ -60,6 +60,20 @@ fn a_sequence_beyond_the_sliding_window_is_refused() {
 }
 
 #[test]
+fn a_sequence_beyond_the_context_length_is_a_warning() {
+    let sandbox = Sandbox::new();
+    let model = sandbox.model("qwen2");
+    edit_config(&model, "max_position_embeddings", json!(15));
+    let finished = sandbox.run(&sandbox.perplexity(&model, &sandbox.text(1)));
+    finished.done();
+    let told = |e: &Event| {
+        matches!(e, Event::Log { level: tacq_protocol::LogLevel::Warn, message, .. }
+        if message == "sequences of 16 tokens exceed the model's context length of 15")
+    };
+    assert!(finished.events.iter().any(told), "{:?}", finished.events);
+}
+
+#[test]
 fn missing_truncated_or_misshapen_weights_are_told() {
     let weights = |model: &Path| model.join("model.safetensors");
     assert_model_fails(

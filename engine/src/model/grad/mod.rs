@@ -1,6 +1,6 @@
 //! Gradients of the loss with respect to the linear weights, block by block and by hand.
 //!
-//! One sequence at a time: [`Block::forward_saving`] runs a block and keeps the residual stream at its two
+//! One sequence at a time ([`sequence`]): [`Block::forward_saving`] runs a block and keeps the residual stream at its two
 //! boundaries; [`head::loss_gradient`] differentiates the mean next-token cross-entropy; [`Block::backward`] goes
 //! back through a block. What lies between the boundaries is kept only while it fits a fixed budget
 //! ([`Budget`]) and is computed again otherwise, so memory does not grow with the model beyond that budget; the
@@ -15,7 +15,9 @@ pub mod head;
 
 pub use block::{Saved, WeightGradient};
 
-use super::Block;
+use super::{Block, Model, Proj, Rope};
+use crate::Result;
+use tch::Tensor;
 
 /// Bytes of host or device memory that may be used to avoid computing activations again.
 const BUDGET_BYTES: i64 = 512 << 20;
@@ -47,4 +49,34 @@ impl Budget {
         }
         fits
     }
+}
+
+/// Differentiates one sequence's mean next-token cross-entropy: `ids` [1, t] → the loss.
+///
+/// `add` is given every linear weight's gradient, last block first, as block, projection and two factors:
+/// dL/dW = d_outᵀ · input, with d_out [t, out] and input [t, in].
+pub fn sequence(
+    model: &Model,
+    rope: &Rope,
+    ids: &Tensor,
+    mut budget: Budget,
+    add: &mut dyn FnMut(usize, Proj, &Tensor, &Tensor) -> Result<()>,
+) -> Result<f64> {
+    let mut h = model.embedding.forward(ids)?.f_squeeze_dim(0)?; // [t, hidden]
+    let ids = ids.f_squeeze_dim(0)?.f_to_device(h.device())?;
+    let mut saved = Vec::with_capacity(model.blocks.len());
+    for block in &model.blocks {
+        let (next, kept) = block.forward_saving(&h, rope, &mut budget)?;
+        saved.push(kept);
+        h = next;
+    }
+    let (loss, mut gradient) = head::loss_gradient(&model.head, &h, &ids)?;
+    for (layer, block) in model.blocks.iter().enumerate().rev() {
+        let kept = saved.pop().expect("one entry was pushed per block");
+        let mut add = |proj, d_out: &Tensor, input: &Tensor| add(layer, proj, d_out, input);
+        if let Some(next) = block.backward(kept, rope, &gradient, layer > 0, &mut add)? {
+            gradient = next;
+        }
+    }
+    Ok(loss)
 }

@@ -51,7 +51,7 @@ pub fn run(task: &Task, dtype: DType, context: &mut Context<'_>) -> Result<()> {
     context.report(done as u64, total, "windows");
     if done < windows.len() {
         let model = load_model(dtype, context)?;
-        let rope = model.rope(i64::from(task.seq_len.get()))?;
+        let rope = context.rope(&model, i64::from(task.seq_len.get()))?;
         for (i, ids) in windows.iter().enumerate().skip(done) {
             let hidden = model.hidden(&Tensor::f_from_slice(ids)?.f_unsqueeze(0)?, &rope)?;
             let nll = model.head.mean_cross_entropy(&hidden.f_squeeze_dim(0)?, ids)?;
