@@ -2,7 +2,7 @@
 
 use crate::data::DataError;
 use crate::device::DeviceError;
-use crate::fsx::FsError;
+use crate::fsx::{FsError, io_hint};
 use crate::model::ModelError;
 use crate::quant::QuantError;
 use crate::quant::checkpoint::CheckpointError;
@@ -79,9 +79,21 @@ impl Error {
             _ if self.kind() == FailureKind::OutOfMemory => {
                 "free memory on the device, or use a shorter seq_len or dtype bf16"
             }
-            _ => return None,
+            _ => return self.cause_io().and_then(io_hint).map(str::to_owned),
         };
         Some(hint.to_owned())
+    }
+
+    /// The failure of the file system below this error, if that is what it is.
+    fn cause_io(&self) -> Option<&io::Error> {
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref() {
+                return Some(io);
+            }
+            cause = error.source();
+        }
+        None
     }
 }
 

@@ -29,16 +29,19 @@ impl FsError {
 
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free disk space (or choose another store), then run the same command again: it resumes")
-            }
-            io::ErrorKind::PermissionDenied => {
-                Some("give this user the permission, or choose another folder")
-            }
-            io::ErrorKind::ReadOnlyFilesystem => Some("choose a store on a file system that can be written"),
-            _ => None,
+        io_hint(&self.source)
+    }
+}
+
+/// What a person can do about a failure of the file system.
+pub fn io_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("free some space or choose another store, then run the same command again: it resumes")
         }
+        io::ErrorKind::PermissionDenied => Some("give this user the permission, or choose another folder"),
+        io::ErrorKind::ReadOnlyFilesystem => Some("choose a store on a file system that can be written"),
+        _ => None,
     }
 }
 

@@ -42,7 +42,13 @@ impl Launcher for EngineLauncher {
         let log = self.log_dir.join(format!("engine-{slot}.log"));
         let spawn = |source| LaunchError::Spawn { program: self.program.clone(), source };
         let stderr = fsx::append(&log).map_err(|e| spawn(e.source))?;
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if std::env::var_os("OMP_WAIT_POLICY").is_none() {
+            // Threads that spin between two products starve each other on a busy machine. The engine would set this
+            // itself, by starting anew.
+            command.env("OMP_WAIT_POLICY", "passive");
+        }
+        let mut child = command
             .arg("serve")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -58,7 +58,7 @@ pub fn run(
     let there: Vec<bool> = seconds.iter().map(Option::is_some).collect();
     let states = States::from_presence(plan, &there, &options.wanted);
     let mut scheduler = Scheduler::new(plan, store, options, folder, observer, &states);
-    scheduler.saved_secs = seconds.into_iter().flatten().sum();
+    scheduler.saved_secs = seconds.into_iter().flatten().fold(0.0, |sum, secs| sum + secs);
     let stopping = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (sender, messages) = mpsc::channel();

@@ -2,6 +2,7 @@
 //! real programs on a tiny model.
 
 mod crash;
+mod disk;
 mod fake;
 mod program;
 mod real;

@@ -38,3 +38,37 @@ fn a_calibration_text_that_is_too_short_says_how_long_it_must_be() {
     sandbox.write("train.txt", "Too short.");
     sandbox.sweep(&["run", "exp.yaml"]).expect(1).says(&["calibrate[model,prose]", "tokens"]);
 }
+
+#[test]
+fn weights_that_are_not_numbers_fail_what_reads_them_and_leave_nothing() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.root.join("model/model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len();
+    // All ones is not a number in every floating-point format.
+    bytes[end - 4..].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    sandbox.sweep(&["run", "exp.yaml"]).expect(1).says(&["model.safetensors", "0 of 4 trials done"]);
+    assert!(!sandbox.root.join("results").exists(), "no result, no table");
+    // The last weights are those of the final norm, which quantization does not read.
+    for kind in ["evaluate", "gradients"] {
+        assert!(!sandbox.root.join(".tacq/v1").join(kind).exists(), "no {kind} was committed");
+    }
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_told() {
+    let sandbox = Sandbox::new();
+    let tokenizer = sandbox.read("model/tokenizer.json");
+    let mut tokenizer: serde_json::Value = serde_json::from_str(&tokenizer).unwrap();
+    let vocabulary = tokenizer["model"]["vocab"].as_object_mut().expect("a vocabulary");
+    for id in vocabulary.values_mut() {
+        *id = serde_json::json!(id.as_u64().unwrap() + 1000);
+    }
+    sandbox.write("model/tokenizer.json", &tokenizer.to_string());
+    sandbox.sweep(&["run", "exp.yaml"]).expect(1).says(&[
+        "tokenizer",
+        "vocabulary",
+        "calibrate[model,prose]",
+    ]);
+}
