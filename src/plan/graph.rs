@@ -1,10 +1,9 @@
 //! The stages of an experiment and how they feed each other.
 
-use super::source::SourceProblem;
+use super::source::{Source, SourceProblem};
 use crate::spec::Trial;
 use crate::stage_key::{KeyPayload, StageKey};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use tacq_protocol::{StageKind, StageParams};
 
 /// Index of a stage in its plan. Inputs have smaller indices than what reads them.
@@ -32,15 +31,6 @@ pub struct Identity {
     pub payload: KeyPayload,
     /// The hash.
     pub key: StageKey,
-}
-
-/// A local model folder or data file.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// Where it is; what stages that read it are given.
-    pub path: PathBuf,
-    /// Its files.
-    pub files: Vec<PathBuf>,
 }
 
 impl Stage {

@@ -8,7 +8,7 @@ mod state;
 mod why;
 
 pub use build::build;
-pub use graph::{Identity, Plan, PlannedTrial, Source, Stage, StageId};
-pub use source::SourceProblem;
+pub use graph::{Identity, Plan, PlannedTrial, Stage, StageId};
+pub use source::{Source, SourceProblem};
 pub use state::{StageState, States};
 pub use why::{Change, Explanation, explain};

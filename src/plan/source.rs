@@ -1,6 +1,5 @@
 //! The user's models and data sets: found, checked without libtorch, and hashed before anything runs.
 
-use super::graph::Source;
 use crate::fsx;
 use crate::spec::Position;
 use crate::spec::experiment::{ModelSource, SplitSource};
@@ -11,6 +10,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use tacq_protocol::artifact::SUPPORTED_ARCHITECTURES;
 use tacq_protocol::stage::{DownloadParams, FileDigest};
+
+/// A local model folder or data file.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it is; what stages that read it are given.
+    pub path: PathBuf,
+    /// Its files.
+    pub files: Vec<PathBuf>,
+}
 
 /// A source that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
