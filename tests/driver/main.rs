@@ -4,6 +4,7 @@
 mod crash;
 mod disk;
 mod fake;
+mod keys;
 mod program;
 mod real;
 mod sandbox;

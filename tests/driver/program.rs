@@ -270,3 +270,23 @@ fn report_rewrites_lost_tables_without_an_engine() {
     assert_eq!(sandbox.tables(), tables);
     assert!(sandbox.asked().is_empty());
 }
+
+#[test]
+fn two_programs_started_together_share_the_work_and_the_tables() {
+    let sandbox = Sandbox::new();
+    let spawn = || {
+        let mut run = sandbox.command(&["run", "exp.yaml"]);
+        run.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_LOG", sandbox.root.join("fake.log"));
+        run.env("FAKE_ENGINE_DO", "gradients=wait:300").stderr(std::process::Stdio::piped());
+        run.spawn().unwrap()
+    };
+    let runs = [spawn(), spawn()];
+    for run in runs {
+        let ended = crate::sandbox::Finished::from(run.wait_with_output().unwrap()).expect(0);
+        assert!(ended.stderr.contains("4 of 4 trials done"), "{}", ended.stderr);
+    }
+    assert_eq!(sandbox.asked().len(), STAGES - 3, "every stage but the sources was asked for once");
+    let tables = sandbox.tables();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    assert_eq!(sandbox.tables(), tables);
+}

@@ -72,3 +72,9 @@ fn a_tokenizer_of_another_model_is_told() {
         "calibrate[model,prose]",
     ]);
 }
+
+#[test]
+fn a_device_that_is_not_there_is_an_environment_error() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep(&["run", "exp.yaml", "--set", "run.devices=[cuda:99]"]).expect(3).says(&["cuda:99"]);
+}
