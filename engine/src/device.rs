@@ -72,12 +72,17 @@ pub fn make_repeatable() {
     }
 }
 
+/// How many threads a request means; `None` is all cores.
+pub fn thread_count(threads: Option<u32>) -> usize {
+    let all = std::thread::available_parallelism().map_or(1, |n| n.get());
+    threads.map_or(all, |n| (n as usize).clamp(1, 1024))
+}
+
 /// Sets the number of threads of libtorch and of rayon; `None` means all cores.
 ///
 /// Rayon's pool is global and made once: later calls change libtorch's threads only.
 pub fn set_threads(threads: Option<u32>) {
-    let all = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let count = threads.map_or(all, |n| (n as usize).clamp(1, 1024));
+    let count = thread_count(threads);
     tch::set_num_threads(i32::try_from(count).unwrap_or(i32::MAX));
     static POOL: Once = Once::new();
     POOL.call_once(|| {

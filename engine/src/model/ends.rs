@@ -16,6 +16,11 @@ pub struct Embedding {
 }
 
 impl Embedding {
+    /// The same weights, shared.
+    pub fn shallow_clone(&self) -> Self {
+        Self { weight: self.weight.shallow_clone() }
+    }
+
     /// Loads `model.embed_tokens.weight`.
     pub fn load(weights: &Weights, config: &ModelConfig, kind: Kind, device: Device) -> Result<Self> {
         let shape = [config.vocab, config.hidden];
@@ -50,6 +55,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// The same weights, shared.
+    pub fn shallow_clone(&self) -> Self {
+        Self { norm: self.norm.shallow_clone(), weight: self.weight.shallow_clone(), eps: self.eps }
+    }
+
     /// Loads `model.norm.weight` and `lm_head.weight`, the latter unless tied; number format and device are the
     /// embedding's.
     pub fn load(weights: &Weights, config: &ModelConfig, embedding: &Embedding) -> Result<Self> {

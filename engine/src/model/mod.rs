@@ -57,6 +57,16 @@ impl Model {
         Ok(Self { config, embedding, blocks, head })
     }
 
+    /// The same model for another thread: the weights are shared, not copied.
+    pub fn shallow_clone(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            embedding: self.embedding.shallow_clone(),
+            blocks: self.blocks.iter().map(Block::shallow_clone).collect(),
+            head: self.head.shallow_clone(),
+        }
+    }
+
     /// The rotary table for sequences of up to `length` tokens, in the model's number format and device.
     pub fn rope(&self, length: i64) -> Result<Rope> {
         let like = &self.embedding.weight;

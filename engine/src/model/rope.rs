@@ -14,6 +14,11 @@ pub struct Rope {
 }
 
 impl Rope {
+    /// The same table, shared.
+    pub fn shallow_clone(&self) -> Self {
+        Self { cos: self.cos.shallow_clone(), sin: self.sin.shallow_clone() }
+    }
+
     /// The table for positions 0 … `length` − 1.
     ///
     /// Angles are computed in f32 on the host, as transformers does, and rounded to `kind` at the end.

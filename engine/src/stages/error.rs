@@ -44,6 +44,9 @@ pub enum StageError {
         /// The value.
         loss: f64,
     },
+    /// Another sequence, differentiated at the same time, failed; that failure is the one told.
+    #[error("stopped, because another calibration sequence failed")]
+    LaneStopped,
     /// The loss of an evaluation window is NaN or infinite.
     #[error("the loss of window {window} is {nll}, so there is no perplexity")]
     Nll {
@@ -59,6 +62,7 @@ impl StageError {
     pub fn kind(&self) -> FailureKind {
         match self {
             StageError::Loss { .. } | StageError::Nll { .. } => FailureKind::Numerics,
+            StageError::LaneStopped => FailureKind::Internal,
             StageError::MissingInput { .. }
             | StageError::MissingParameter { .. }
             | StageError::NotAnEngineStage { .. }

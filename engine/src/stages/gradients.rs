@@ -1,23 +1,23 @@
 //! `gradients`: model and calibration set → Σ over sequences of a function of dL/dW, per linear weight.
 
+mod lanes;
 mod sums;
 
-use super::{Context, StageError};
+use super::Context;
 use crate::Result;
 use crate::data::Sequences;
-use crate::model::grad::{self, Budget};
+use lanes::Lanes;
 use sums::Sums;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::GradientsParams;
-use tch::Tensor;
 
-/// Sums over all sequences, one at a time, with the sums kept in the progress folder now and then.
+/// Sums over all sequences, in their order, with the sums kept in the progress folder now and then.
 pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
     let sequences = Sequences::read(context.input(role::CALIBRATION)?)?;
     let model = context.model(context.input(role::MODEL)?, params.dtype)?;
     let rope = context.rope(&model, sequences.longest() as i64)?;
     let total = sequences.len();
-    let (mut sums, done) = match Sums::resume(&model.config, params.reduction, context, total)? {
+    let (sums, mut done) = match Sums::resume(&model.config, params.reduction, context, total)? {
         Some((sums, done)) => {
             context.mark_resumed();
             (sums, done)
@@ -25,15 +25,12 @@ pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
         None => (Sums::zeros(&model.config, params.reduction, context.device)?, 0),
     };
     context.report(done as u64, total as u64, "sequences");
-    for i in done..total {
-        let mut add = |layer, proj, d_out: &Tensor, input: &Tensor| sums.add(layer, proj, d_out, input);
-        let loss = grad::sequence(&model, &rope, &sequences.tensor(i)?, Budget::default(), &mut add)?;
-        if !loss.is_finite() {
-            return Err(StageError::Loss { sequence: i, loss }.into());
-        }
-        context.report(i as u64 + 1, total as u64, "sequences");
-        if i + 1 < total && context.checkpoint_due() {
-            sums.save(context, i + 1)?;
+    let mut lanes = Lanes::new(&model, &rope, context, total - done);
+    while done < total {
+        done += lanes.round(&sequences, done, &sums)?;
+        context.report(done as u64, total as u64, "sequences");
+        if done < total && context.checkpoint_due() {
+            sums.save(context, done)?;
             context.checkpoint_written();
         }
     }

@@ -72,16 +72,19 @@ impl Sums {
         Ok((Self { weights, tensors, reduction }, count))
     }
 
-    /// Adds the reduction of d_outᵀ · input to the sum of a projection of block `layer`.
-    pub fn add(&mut self, layer: usize, proj: Proj, d_out: &Tensor, input: &Tensor) -> Result<()> {
-        let sum = &mut self.tensors[layer * Proj::ALL.len() + proj as usize];
-        let mut gradient = d_out.f_tr()?.f_mm(input)?.f_to_kind(Kind::Float)?;
-        let _ = match self.reduction {
-            Reduction::Abs => sum.f_add_(&gradient.f_abs_()?)?,
-            Reduction::Square => sum.f_addcmul_(&gradient, &gradient)?,
-            Reduction::Signed => sum.f_add_(&gradient)?,
-        };
-        Ok(())
+    /// The sums [rows, cols], in the order of the linear weights.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// What is summed.
+    pub fn reduction(&self) -> Reduction {
+        self.reduction
+    }
+
+    /// Where the sum of a projection of block `layer` is among [`Self::tensors`].
+    pub fn index(layer: usize, proj: Proj) -> usize {
+        layer * Proj::ALL.len() + proj as usize
     }
 
     /// Keeps the sums after `count` sequences in the progress folder.
@@ -110,4 +113,14 @@ impl Sums {
         }
         Ok(writer.commit()?)
     }
+}
+
+/// Adds the reduction of one sequence's gradient to a sum, both f32 [rows, cols].
+pub fn reduce_into(sum: &mut Tensor, mut gradient: Tensor, reduction: Reduction) -> Result<()> {
+    let _ = match reduction {
+        Reduction::Abs => sum.f_add_(&gradient.f_abs_()?)?,
+        Reduction::Square => sum.f_addcmul_(&gradient, &gradient)?,
+        Reduction::Signed => sum.f_add_(&gradient)?,
+    };
+    Ok(())
 }
