@@ -170,7 +170,7 @@ mod tests {
         let error = FsError::new("write", Path::new("out/a.bin"), source);
         assert_eq!(error.to_string(), "cannot write out/a.bin: the disk is full");
         assert_eq!(error.kind(), FailureKind::Io);
-        assert!(error.hint().unwrap().contains("free disk space"));
+        assert!(error.hint().unwrap().contains("free some space"));
     }
 
     #[test]

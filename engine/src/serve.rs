@@ -65,6 +65,13 @@ pub fn run_file(path: &Path) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // The driver makes these folders; a request that is run again by hand may come without.
+    for dir in [&request.output, &request.progress] {
+        if let Err(error) = std::fs::create_dir_all(dir) {
+            eprintln!("tacq-engine: cannot create the folder {}: {error}", dir.display());
+            return ExitCode::FAILURE;
+        }
+    }
     start(&output);
     let mut engine = Engine { output, models: ModelCache::default() };
     if engine.run(&request) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

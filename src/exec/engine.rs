@@ -3,6 +3,7 @@
 use super::worker::{Failure, LaunchError, Launcher, Worker};
 use crate::fsx;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +16,21 @@ use tacq_protocol::{Event, FailureKind, PROTOCOL_VERSION, Request};
 pub struct EngineLauncher {
     program: PathBuf,
     log_dir: PathBuf,
-    children: Mutex<Vec<Arc<Mutex<Child>>>>,
+    children: Mutex<Children>,
+}
+
+/// Engines started so far.
+#[derive(Debug, Default)]
+struct Children {
+    all: Vec<Arc<Mutex<Child>>>,
+    /// Set by `cancel`: an engine that starts after it is stopped at once.
+    cancelled: bool,
 }
 
 impl EngineLauncher {
     /// A launcher of this program; engines' standard error goes to `engine-N.log` in the folder.
     pub fn new(program: PathBuf, log_dir: &Path) -> Self {
-        Self { program, log_dir: log_dir.to_owned(), children: Mutex::new(Vec::new()) }
+        Self { program, log_dir: log_dir.to_owned(), children: Mutex::default() }
     }
 
     /// The engine to use: the one named, else `tacq-engine` beside this program, else the one on the PATH.
@@ -48,6 +57,8 @@ impl Launcher for EngineLauncher {
             // itself, by starting anew.
             command.env("OMP_WAIT_POLICY", "passive");
         }
+        // A Ctrl-C at the terminal is the driver's to handle; an engine that loses its driver ends by itself.
+        command.process_group(0);
         let mut child = command
             .arg("serve")
             .stdin(Stdio::piped())
@@ -58,7 +69,12 @@ impl Launcher for EngineLauncher {
         let (stdin, stdout) =
             child.stdin.take().zip(child.stdout.take()).expect("both were asked for as pipes");
         let child = Arc::new(Mutex::new(child));
-        lock(&self.children).push(Arc::clone(&child));
+        let mut children = lock(&self.children);
+        children.all.push(Arc::clone(&child));
+        if children.cancelled {
+            let _ = lock(&child).kill();
+        }
+        drop(children);
         let mut engine = Engine { child, stdin, stdout: BufReader::new(stdout), log };
         match engine.next_event() {
             Ok(Event::Ready { protocol: PROTOCOL_VERSION, engine: version, libtorch, cuda_devices }) => {
@@ -80,7 +96,9 @@ impl Launcher for EngineLauncher {
     }
 
     fn cancel(&self) {
-        for child in lock(&self.children).iter() {
+        let mut children = lock(&self.children);
+        children.cancelled = true;
+        for child in &children.all {
             // An engine that has ended already needs no killing.
             let _ = lock(child).kill();
         }

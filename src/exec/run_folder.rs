@@ -49,10 +49,14 @@ impl RunFolder {
         self.dir.join("log.jsonl")
     }
 
-    /// Freezes a request, so that the stage can be reproduced alone.
+    /// Freezes a request, so that the stage can be reproduced alone: with folders of its own, not those of the store,
+    /// which belong to who holds the reservation.
     pub fn write_request(&self, name: &str, request: &Request) -> Result<PathBuf, FsError> {
         let path = self.dir.join("requests").join(format!("{name}.json"));
-        let text = serde_json::to_vec_pretty(request).expect("requests serialize without error");
+        let alone = self.dir.join("requests").join(name);
+        let request =
+            Request { output: alone.join("output"), progress: alone.join("progress"), ..request.clone() };
+        let text = serde_json::to_vec_pretty(&request).expect("requests serialize without error");
         fsx::write_atomic(&path, &text)?;
         Ok(path)
     }

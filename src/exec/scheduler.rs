@@ -8,7 +8,6 @@ use super::worker::{Failure, Launcher};
 use crate::fsx;
 use crate::plan::{Plan, StageId, StageState, States};
 use crate::store::{Lookup, Reservation, Store, StoreError};
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 use tacq_protocol::artifact::{Files, file};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::units::Device;
-use tacq_protocol::{Event, FailureKind, Request, Run, StageParams};
+use tacq_protocol::{Event, Request, Run, StageParams};
 
 /// How a run is to go.
 #[derive(Debug, Clone)]
@@ -30,8 +29,17 @@ pub struct RunOptions {
     pub checkpoint_secs: u32,
     /// Start nothing more after the first failure.
     pub fail_fast: bool,
-    /// The stages wanted; what they need is run too.
-    pub wanted: Vec<StageId>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Of each stage of the plan.
+    pub outcomes: Vec<Outcome>,
+    /// In numbers.
+    pub summary: RunSummary,
+    /// What ended the run as a whole: a store that cannot be used, an engine that cannot be started.
+    pub fatal: Option<ExecError>,
 }
 
 /// How long a stage that another process computes is left alone before it is looked up again.
@@ -39,28 +47,21 @@ const BUSY_POLL: Duration = Duration::from_millis(250);
 /// How often an interruption is looked for.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Runs what is missing of the wanted stages. Keeps going past failures: only what reads a failed stage is
-/// blocked.
-///
-/// # Errors
-/// Only what ends the run as a whole: a store that cannot be used, an engine that cannot be started.
+/// Runs the stages whose state says so. Keeps going past failures: only what reads a failed stage is blocked.
 pub fn run(
     plan: &Plan,
+    states: &States,
     store: &Store,
     options: &RunOptions,
     launcher: &dyn Launcher,
     folder: Option<&RunFolder>,
     observer: &mut dyn Observer,
     interrupted: &AtomicBool,
-) -> Result<(Vec<Outcome>, RunSummary), ExecError> {
+) -> Finished {
     let started = Instant::now();
-    let seconds = present(plan, store);
-    let there: Vec<bool> = seconds.iter().map(Option::is_some).collect();
-    let states = States::from_presence(plan, &there, &options.wanted);
-    let mut scheduler = Scheduler::new(plan, store, options, folder, observer, &states);
-    scheduler.saved_secs = seconds.into_iter().flatten().fold(0.0, |sum, secs| sum + secs);
+    let mut scheduler = Scheduler::new(plan, store, options, folder, observer, states);
     let stopping = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let fatal = std::thread::scope(|scope| {
         let (sender, messages) = mpsc::channel();
         let mut slots = Vec::new();
         for (index, &device) in options.devices.iter().enumerate() {
@@ -70,24 +71,10 @@ pub fn run(
             slots.push(jobs);
         }
         drop(sender);
-        scheduler.drive(&slots, &messages, launcher, interrupted, &stopping)
-    })?;
+        scheduler.drive(&slots, &messages, launcher, interrupted, &stopping).err()
+    });
     let summary = scheduler.summary(started.elapsed().as_secs_f64(), interrupted.load(Ordering::Relaxed));
-    Ok((scheduler.into_outcomes(), summary))
-}
-
-/// Which artifacts are there and whole, with the seconds that computing each took.
-fn present(plan: &Plan, store: &Store) -> Vec<Option<f64>> {
-    plan.stages
-        .par_iter()
-        .map(|stage| match store.get(stage.kind(), stage.key()?) {
-            Ok(found) => found.map(|artifact| artifact.manifest.execution.engine.wall_secs),
-            Err(error) => {
-                tracing::warn!("{}: {error}", stage.label);
-                None
-            }
-        })
-        .collect()
+    Finished { outcomes: scheduler.into_outcomes(), summary, fatal }
 }
 
 struct Scheduler<'a> {
@@ -151,7 +138,7 @@ impl<'a> Scheduler<'a> {
             running: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_request: 1,
-            saved_secs: 0.0,
+            saved_secs: states.hit_secs(),
             halted: false,
         }
     }
@@ -225,11 +212,10 @@ impl<'a> Scheduler<'a> {
                 Lookup::Miss(reservation) => {
                     let slot = idle.expect("checked above");
                     let device = self.options.devices[slot];
-                    if let Some(job) = self.job(id, reservation, device)? {
-                        self.running.insert(slot, id);
-                        self.observer.on(&RunEvent::Started { label: &stage.label, device });
-                        slots[slot].send(job).expect("slots live as long as the scheduler");
-                    }
+                    let job = self.job(id, reservation, device)?;
+                    self.running.insert(slot, id);
+                    self.observer.on(&RunEvent::Started { label: &stage.label, device });
+                    slots[slot].send(job).expect("slots live as long as the scheduler");
                 }
             }
         }
@@ -251,22 +237,10 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    /// The request for a stage, or `None` if a source turned out to be unusable, which fails the stage.
-    fn job(
-        &mut self,
-        id: StageId,
-        reservation: Reservation,
-        device: Device,
-    ) -> Result<Option<Job>, ExecError> {
+    /// The request for a stage, frozen in the run's folder.
+    fn job(&mut self, id: StageId, reservation: Reservation, device: Device) -> Result<Job, ExecError> {
         let stage = &self.plan.stages[id];
-        let sources = match WatchedSource::of(stage, &self.plan.stages) {
-            Ok(sources) => sources,
-            Err(error) => {
-                let message = error.to_string();
-                self.fail(id, Failure { kind: FailureKind::InvalidInput, message, hint: None });
-                return Ok(None);
-            }
-        };
+        let sources = WatchedSource::of(stage, &self.plan.stages);
         let mut inputs = BTreeMap::new();
         for (&role, &input) in &stage.inputs {
             let input = &self.plan.stages[input];
@@ -281,7 +255,7 @@ impl<'a> Scheduler<'a> {
             stage: stage.params.clone(),
             inputs,
             output: absolute(reservation.output_dir()?),
-            progress: absolute(reservation.progress_dir()?),
+            progress: absolute(reservation.progress_dir(device)?),
             run: Run { device, threads: self.options.threads, checkpoint_secs: self.options.checkpoint_secs },
         };
         self.next_request += 1;
@@ -291,7 +265,7 @@ impl<'a> Scheduler<'a> {
             self.requests.insert(id, path);
         }
         let run_dir = self.folder.map(|f| f.dir().to_owned());
-        Ok(Some(Job { id, label: stage.label.clone(), request, reservation, sources, run_dir }))
+        Ok(Job { id, label: stage.label.clone(), request, reservation, sources, run_dir })
     }
 
     fn receive(&mut self, message: Message, stopping: &AtomicBool) -> Result<(), ExecError> {

@@ -2,7 +2,7 @@
 
 use super::run_folder::unix_now;
 use super::worker::{Failure, LaunchError, Launcher, Worker};
-use crate::fsx::{self, FsError};
+use crate::fsx;
 use crate::plan::{Source, Stage, StageId};
 use crate::store::{Execution, Fingerprint, Reservation, StoreError};
 use std::collections::BTreeMap;
@@ -28,11 +28,10 @@ pub(super) struct Job {
     pub run_dir: Option<PathBuf>,
 }
 
-/// A source as it was when its stage started.
+/// A source that a stage reads, in the role it has there.
 pub(super) struct WatchedSource {
     role: String,
     source: Source,
-    before: Vec<Fingerprint>,
 }
 
 /// What a slot tells the scheduler.
@@ -75,7 +74,14 @@ impl Slot<'_> {
     fn attempt(&self, worker: &mut Option<Box<dyn Worker>>, job: &Job) -> Result<Provenance, JobError> {
         let mut tried = 0;
         loop {
+            if self.stopping.load(Ordering::Relaxed) {
+                let message = "the run was stopped".to_owned();
+                return Err(JobError::Stage(Failure { kind: FailureKind::EngineDied, message, hint: None }));
+            }
             tried += 1;
+            for watched in &job.sources {
+                watched.check()?;
+            }
             job.reservation.output_dir().map_err(JobError::Store)?;
             let engine = match worker {
                 Some(engine) => engine,
@@ -91,6 +97,11 @@ impl Slot<'_> {
                 Ok(provenance) => return Ok(provenance),
                 Err(failure) => failure,
             };
+            // A process that ran out of memory, lost its device or met a bug may fail everything after it too.
+            let broken = [FailureKind::Device, FailureKind::OutOfMemory, FailureKind::Internal];
+            if broken.contains(&failure.kind) {
+                *worker = None;
+            }
             if failure.kind == FailureKind::EngineDied {
                 *worker = None;
                 if tried < ATTEMPTS && !self.stopping.load(Ordering::Relaxed) {
@@ -107,13 +118,7 @@ impl Slot<'_> {
 /// Checks that the sources are still what their digests say, then commits.
 fn commit(job: Job, provenance: Provenance) -> Result<Provenance, JobError> {
     for watched in &job.sources {
-        if let Some(file) = watched.changed() {
-            return Err(JobError::Stage(Failure {
-                kind: FailureKind::InvalidInput,
-                message: format!("the {} file {} changed while the stage ran", watched.role, file.display()),
-                hint: Some("run again: what it is now will be hashed anew".to_owned()),
-            }));
-        }
+        watched.check()?;
     }
     let sources = job.sources.iter().map(|w| (w.role.clone(), w.source.path.clone())).collect();
     let execution = execution(provenance.clone(), sources, job.run_dir.clone());
@@ -123,26 +128,26 @@ fn commit(job: Job, provenance: Provenance) -> Result<Provenance, JobError> {
 
 impl WatchedSource {
     /// The sources that a stage reads directly.
-    pub(super) fn of(stage: &Stage, stages: &[Stage]) -> Result<Vec<Self>, FsError> {
-        let mut found = Vec::new();
-        for (&role, &input) in &stage.inputs {
-            if let Some(source) = &stages[input].source {
-                let before = source.files.iter().map(|f| Fingerprint::of(f)).collect::<Result<_, _>>()?;
-                found.push(Self { role: role.to_owned(), source: source.clone(), before });
-            }
-        }
-        Ok(found)
+    pub(super) fn of(stage: &Stage, stages: &[Stage]) -> Vec<Self> {
+        let source = |input: StageId| stages[input].source.clone();
+        let inputs = stage.inputs.iter();
+        inputs
+            .filter_map(|(role, &i)| source(i).map(|source| Self { role: (*role).to_owned(), source }))
+            .collect()
     }
 
-    /// A file that is not what it was.
-    fn changed(&self) -> Option<&Path> {
-        let now = |file: &PathBuf| Fingerprint::of(file).ok();
-        self.source
-            .files
-            .iter()
-            .zip(&self.before)
-            .find(|(f, b)| now(f).as_ref() != Some(b))
-            .map(|(f, _)| f.as_path())
+    /// Fails if a file is not what it was when its digest entered the stage's key.
+    fn check(&self) -> Result<(), JobError> {
+        let changed =
+            |(file, before): &&(PathBuf, Fingerprint)| Fingerprint::of(file).ok().as_ref() != Some(before);
+        match self.source.files.iter().find(changed) {
+            None => Ok(()),
+            Some((file, _)) => Err(JobError::Stage(Failure {
+                kind: FailureKind::InvalidInput,
+                message: format!("the {} file {} changed while the sweep ran", self.role, file.display()),
+                hint: Some("run again: what it is now will be hashed anew".to_owned()),
+            })),
+        }
     }
 }
 

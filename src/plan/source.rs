@@ -3,7 +3,7 @@
 use crate::fsx;
 use crate::spec::Position;
 use crate::spec::experiment::{ModelSource, SplitSource};
-use crate::store::SourceDigests;
+use crate::store::{Fingerprint, SourceDigests};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -16,8 +16,8 @@ use tacq_protocol::stage::{DownloadParams, FileDigest};
 pub struct Source {
     /// Where it is; what stages that read it are given.
     pub path: PathBuf,
-    /// Its files.
-    pub files: Vec<PathBuf>,
+    /// Its files, each as it was when its digest was taken.
+    pub files: Vec<(PathBuf, Fingerprint)>,
 }
 
 /// A source that cannot be used.
@@ -117,9 +117,9 @@ fn hash(
     let mut params = DownloadParams { files: Vec::with_capacity(files.len()) };
     let mut paths = Vec::with_capacity(files.len());
     for (name, file) in files {
-        let (bytes, digest) = digests.digest(&file)?;
-        params.files.push(FileDigest { path: name, bytes, blake3: digest.to_string() });
-        paths.push(file);
+        let (fingerprint, digest) = digests.digest(&file)?;
+        params.files.push(FileDigest { path: name, bytes: fingerprint.bytes(), blake3: digest.to_string() });
+        paths.push((file, fingerprint));
     }
     Ok(Resolved { source: Source { path: fsx::canonicalize(path)?, files: paths }, params })
 }
@@ -155,7 +155,11 @@ fn weight_files(folder: &Path) -> Result<Vec<String>, String> {
     let index_name = "model.safetensors.index.json";
     let index = folder.join(index_name);
     let mut names = BTreeSet::new();
-    if let Some(bytes) = fsx::read_if_exists(&index).map_err(|e| e.to_string())? {
+    // A single file wins over an index beside it, in the engine as here.
+    if fsx::exists(&folder.join("model.safetensors")) {
+        check_length(&folder.join("model.safetensors"))?;
+        names.insert("model.safetensors".to_owned());
+    } else if let Some(bytes) = fsx::read_if_exists(&index).map_err(|e| e.to_string())? {
         let parsed: Value = serde_json::from_slice(&bytes)
             .map_err(|e| format!("{} is not valid JSON: {e}", index.display()))?;
         let map = parsed["weight_map"]
@@ -166,9 +170,6 @@ fn weight_files(folder: &Path) -> Result<Vec<String>, String> {
             check_length(&folder.join(name))?;
         }
         names.insert(index_name.to_owned());
-    } else if fsx::exists(&folder.join("model.safetensors")) {
-        check_length(&folder.join("model.safetensors"))?;
-        names.insert("model.safetensors".to_owned());
     } else {
         return Err(format!(
             "model folder {} has neither model.safetensors nor {index_name}; convert the weights to safetensors",

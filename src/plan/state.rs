@@ -1,7 +1,8 @@
 //! What of a plan is there already, what has to run, and what cannot.
 
-use super::graph::{Plan, StageId};
+use super::graph::{Plan, Stage, StageId};
 use crate::store::Store;
+use rayon::prelude::*;
 use tacq_protocol::StageKind;
 
 /// Where a stage stands before a run.
@@ -22,18 +23,21 @@ pub enum StageState {
 #[derive(Debug, Clone)]
 pub struct States {
     states: Vec<StageState>,
+    /// Seconds that computing what is there once took.
+    hit_secs: f64,
+    complete: bool,
 }
 
 impl States {
     /// Looks every stage up, then follows what is wanted through what is missing: an intermediate whose readers
     /// are all hits is not rebuilt.
     pub fn look_up(plan: &Plan, store: &Store, wanted: &[StageId]) -> Self {
-        let present: Vec<bool> = plan
-            .stages
-            .iter()
-            .map(|stage| stage.key().is_some_and(|key| store.contains(stage.kind(), key)))
-            .collect();
-        Self::from_presence(plan, &present, wanted)
+        let seconds: Vec<Option<f64>> =
+            plan.stages.par_iter().map(|stage| seconds_of(stage, store)).collect();
+        let present: Vec<bool> = seconds.iter().map(Option::is_some).collect();
+        let mut states = Self::from_presence(plan, &present, wanted);
+        states.hit_secs = seconds.into_iter().flatten().fold(0.0, |sum, secs| sum + secs);
+        states
     }
 
     /// States, given which artifacts are there and which are wanted.
@@ -49,13 +53,20 @@ impl States {
             })
             .collect();
         let mut stack = wanted.to_vec();
+        let mut complete = true;
         while let Some(id) = stack.pop() {
+            complete &= states[id] == StageState::Hit;
             if states[id] == StageState::Unneeded {
                 states[id] = StageState::Run;
                 stack.extend(plan.stages[id].inputs.values());
             }
         }
-        Self { states }
+        Self { states, hit_secs: 0.0, complete }
+    }
+
+    /// Seconds that computing what is there once took.
+    pub fn hit_secs(&self) -> f64 {
+        self.hit_secs
     }
 
     /// The state of one stage.
@@ -73,8 +84,19 @@ impl States {
         self.in_state(state).filter(|&id| plan.stages[id].kind() == kind).count()
     }
 
-    /// Whether a run would have nothing to do.
+    /// Whether all that is wanted is there.
     pub fn complete(&self) -> bool {
-        !self.states.iter().any(|s| matches!(s, StageState::Run | StageState::Blocked))
+        self.complete
+    }
+}
+
+/// The seconds that computing a stage took, if its artifact is there and whole.
+fn seconds_of(stage: &Stage, store: &Store) -> Option<f64> {
+    match store.get(stage.kind(), stage.key()?) {
+        Ok(found) => found.map(|artifact| artifact.manifest.execution.engine.wall_secs),
+        Err(error) => {
+            tracing::warn!("{}: {error}", stage.label);
+            None
+        }
     }
 }

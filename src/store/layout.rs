@@ -1,6 +1,6 @@
 //! Where things lie in a store.
 
-use super::manifest::{self, Artifact, Manifest};
+use super::manifest::{self, Artifact};
 use super::{Lookup, Reservation, SourceDigests, StoreError};
 use crate::fsx;
 use crate::stage_key::{KeyPayload, StageKey};
@@ -48,11 +48,6 @@ impl Store {
     /// Folder of all runs' records.
     pub fn runs_dir(&self) -> PathBuf {
         self.base().join("runs")
-    }
-
-    /// Whether an artifact is committed. One look at its manifest: artifacts appear by a rename, manifest included.
-    pub fn contains(&self, kind: StageKind, key: &StageKey) -> bool {
-        fsx::exists(&self.artifact_dir(kind, key).join(Manifest::FILE))
     }
 
     /// The committed artifact, its manifest read and its files' sizes checked; `None` on a miss.

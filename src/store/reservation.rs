@@ -10,6 +10,7 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tacq_protocol::stage::FileDigest;
+use tacq_protocol::units::Device;
 
 /// Answer to looking a stage up.
 #[derive(Debug)]
@@ -60,9 +61,14 @@ impl Reservation {
         self.store.staging_dir(self.payload.kind, &self.key)
     }
 
-    /// Where progress is kept across attempts; created if missing.
-    pub fn progress_dir(&self) -> Result<PathBuf, StoreError> {
-        let dir = self.staging().join("progress");
+    /// Where progress is kept across attempts on one sort of device; created if missing. What was begun on another
+    /// sort is not continued, so that an artifact has the bytes of one.
+    pub fn progress_dir(&self, device: Device) -> Result<PathBuf, StoreError> {
+        let sort = match device {
+            Device::Cpu => "cpu",
+            Device::Cuda(_) => "cuda",
+        };
+        let dir = self.staging().join("progress").join(sort);
         fsx::create_dir_all(&dir).map_err(|e| self.store.error(e))?;
         Ok(dir)
     }

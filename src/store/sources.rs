@@ -18,6 +18,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Size of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Looks at a file.
     pub fn of(path: &Path) -> Result<Self, FsError> {
         let m = fsx::metadata(path)?;
@@ -54,25 +59,24 @@ impl SourceDigests {
         Self { path, entries, changed: false }
     }
 
-    /// Size and digest of a file, read only if it changed since it was last seen.
-    pub fn digest(&mut self, file: &Path) -> Result<(u64, Digest), FsError> {
+    /// Digest of a file, read only if it changed since it was last seen, and what the file was then.
+    pub fn digest(&mut self, file: &Path) -> Result<(Fingerprint, Digest), FsError> {
         let file = fsx::canonicalize(file)?;
         let before = Fingerprint::of(&file)?;
         if let Some(entry) = self.entries.get(&file).filter(|e| e.fingerprint == before) {
-            return Ok((before.bytes, entry.digest));
+            return Ok((before, entry.digest));
         }
         loop {
             let before = Fingerprint::of(&file)?;
             let digest = Digest::of_file(&file)?;
             // A file written while it was read has a digest of nothing: read it again.
             if Fingerprint::of(&file)? == before {
-                let bytes = before.bytes;
                 // A file as young as the clock's grain could change again without a new time: do not remember it.
                 if !is_fresh(&before) {
-                    self.entries.insert(file, Entry { fingerprint: before, digest });
+                    self.entries.insert(file, Entry { fingerprint: before.clone(), digest });
                     self.changed = true;
                 }
-                return Ok((bytes, digest));
+                return Ok((before, digest));
             }
         }
     }

@@ -159,7 +159,7 @@ fn a_source_that_changes_under_a_stage_is_not_committed() {
     run.env("TACQ_ENGINE", fake_engine())
         .env("FAKE_ENGINE_DO", format!("calibrate=touch:{}", train.display()));
     let ended = crate::sandbox::Finished::from(run.output().unwrap()).expect(1);
-    ended.says(&["train.txt changed while the stage ran", "run again"]);
+    ended.says(&["train.txt changed while the sweep ran", "run again"]);
 }
 
 #[test]
@@ -289,4 +289,47 @@ fn two_programs_started_together_share_the_work_and_the_tables() {
     let tables = sandbox.tables();
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
     assert_eq!(sandbox.tables(), tables);
+}
+
+#[test]
+fn a_source_that_changes_before_its_stage_is_not_read_under_the_old_key() {
+    let sandbox = Sandbox::new();
+    let mut run = sandbox.command(&["run", "exp.yaml"]);
+    // The 16-bit model is evaluated first; the training text is read by calibration, later.
+    let train = sandbox.root.join("train.txt");
+    run.env("TACQ_ENGINE", fake_engine())
+        .env("FAKE_ENGINE_DO", format!("evaluate=touch:{}", train.display()));
+    let ended = crate::sandbox::Finished::from(run.output().unwrap()).expect(1);
+    ended.says(&["failed: calibrate[model,prose]", "train.txt changed while the sweep ran"]);
+}
+
+#[test]
+fn the_weights_that_the_engine_reads_are_those_in_the_key() {
+    let sandbox = Sandbox::new();
+    sandbox.write("model/model.safetensors.index.json", r#"{"weight_map": {"a": "absent.safetensors"}}"#);
+    let plan = sandbox.plan(EXPERIMENT);
+    let tacq_protocol::StageParams::Download(params) = &plan.stages[0].params else {
+        panic!("the model is first")
+    };
+    let names: Vec<_> = params.files.iter().map(|f| f.path.as_str()).collect();
+    assert_eq!(names, ["config.json", "model.safetensors", "tokenizer.json"]);
+}
+
+/// As a terminal does it: the signal goes to the whole process group.
+#[test]
+fn ctrl_c_stops_the_engine_at_once_and_says_how_to_resume() {
+    use std::os::unix::process::CommandExt;
+    let sandbox = Sandbox::new();
+    let mut run = sandbox.command(&["run", "exp.yaml", "--set", "run.checkpoint_secs=7"]);
+    run.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_DO", "calibrate=wait:600000");
+    run.env("FAKE_ENGINE_LOG", sandbox.root.join("fake.log"));
+    let run = run.process_group(0).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    while !fs::read_to_string(sandbox.root.join("fake.log")).is_ok_and(|log| log.contains("calibrate")) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // SAFETY: a plain system call on a process group of our own.
+    unsafe { libc::kill(-i32::try_from(run.id()).unwrap(), libc::SIGINT) };
+    let ended = crate::sandbox::Finished::from(run.wait_with_output().unwrap()).expect(130);
+    ended.says(&["interrupted; resume with: tacq-sweep run exp.yaml --set run.checkpoint_secs=7"]);
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
 }

@@ -78,3 +78,17 @@ fn a_device_that_is_not_there_is_an_environment_error() {
     let sandbox = Sandbox::new();
     sandbox.sweep(&["run", "exp.yaml", "--set", "run.devices=[cuda:99]"]).expect(3).says(&["cuda:99"]);
 }
+
+#[test]
+fn the_command_that_reproduces_a_stage_does() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep(&["run", "exp.yaml"]).expect(0);
+    let shown = sandbox.sweep(&["show", "exp.yaml", "gradients*"]).expect(0).stdout;
+    let value = |key: &str| shown.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    let request = value("reproduce: tacq-engine run ");
+    let output = std::process::Command::new(beside("tacq-engine")).args(["run", request]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let alone = request.trim_end_matches(".json").to_owned() + "/output/gradients.safetensors";
+    let stored = sandbox.root.join(value("artifact: ")).join("gradients.safetensors");
+    assert_eq!(std::fs::read(alone).unwrap(), std::fs::read(stored).unwrap());
+}

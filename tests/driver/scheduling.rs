@@ -6,26 +6,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tacq_protocol::units::Device;
 use tacq_protocol::{FailureKind, StageKind};
-use tacq_sweep::exec::{self, Outcome, RunOptions, RunSummary, Silent};
-use tacq_sweep::plan::Plan;
+use tacq_sweep::exec::{self, Finished, Outcome, RunOptions, RunSummary, Silent};
+use tacq_sweep::plan::{Plan, StageId, States};
 
-pub fn options(plan: &Plan, workers: usize) -> RunOptions {
-    RunOptions {
-        devices: vec![Device::Cpu; workers],
-        threads: None,
-        checkpoint_secs: 1,
-        fail_fast: false,
-        wanted: plan.sinks(),
-    }
+pub fn options(workers: usize) -> RunOptions {
+    RunOptions { devices: vec![Device::Cpu; workers], threads: None, checkpoint_secs: 1, fail_fast: false }
+}
+
+/// Runs what is wanted of a plan on a fake worker.
+pub fn run_plan(
+    sandbox: &Sandbox,
+    plan: &Plan,
+    wanted: &[StageId],
+    options: &RunOptions,
+    fake: &Fake,
+    interrupted: &AtomicBool,
+) -> Finished {
+    let store = sandbox.store();
+    let states = States::look_up(plan, &store, wanted);
+    let finished = exec::run(plan, &states, &store, options, fake, None, &mut Silent, interrupted);
+    assert!(finished.fatal.is_none(), "{:?}", finished.fatal);
+    finished
 }
 
 /// Runs an experiment in a sandbox on a fake worker.
 pub fn run(sandbox: &Sandbox, text: &str, fake: &Fake) -> (Plan, Vec<Outcome>, RunSummary) {
     let plan = sandbox.plan(text);
-    let options = options(&plan, 1);
-    let (outcomes, summary) =
-        exec::run(&plan, &sandbox.store(), &options, fake, None, &mut Silent, &AtomicBool::new(false))
-            .expect("store and worker are fine");
+    let never = AtomicBool::new(false);
+    let Finished { outcomes, summary, .. } =
+        run_plan(sandbox, &plan, &plan.sinks(), &options(1), fake, &never);
     (plan, outcomes, summary)
 }
 
@@ -180,10 +189,9 @@ fn fail_fast_starts_nothing_after_a_failure() {
     let plan = sandbox.plan(EXPERIMENT);
     // The baseline's evaluation is ready first; with it, nothing but calibration is ready.
     let fake = Fake::failing(StageKind::Evaluate, 1, FailureKind::InvalidInput);
-    let options = RunOptions { fail_fast: true, ..options(&plan, 1) };
-    let (_, summary) =
-        exec::run(&plan, &sandbox.store(), &options, &fake, None, &mut Silent, &AtomicBool::new(false))
-            .unwrap();
+    let options = RunOptions { fail_fast: true, ..options(1) };
+    let never = AtomicBool::new(false);
+    let summary = run_plan(&sandbox, &plan, &plan.sinks(), &options, &fake, &never).summary;
     assert_eq!(asked(&fake), [(StageKind::Evaluate, 1)]);
     assert!(summary.cancelled > 0, "{summary:?}");
 }
@@ -211,15 +219,14 @@ fn an_interrupted_run_stops_at_once_and_the_next_one_finishes() {
     let plan = sandbox.plan(EXPERIMENT);
     let fake = Fake::slow(Duration::from_secs(60));
     let interrupted = AtomicBool::new(false);
-    let (_, summary) = std::thread::scope(|scope| {
+    let summary = std::thread::scope(|scope| {
         scope.spawn(|| {
             while fake.requests().is_empty() {
                 std::thread::sleep(Duration::from_millis(5));
             }
             interrupted.store(true, Ordering::Relaxed);
         });
-        exec::run(&plan, &sandbox.store(), &options(&plan, 1), &fake, None, &mut Silent, &interrupted)
-            .unwrap()
+        run_plan(&sandbox, &plan, &plan.sinks(), &options(1), &fake, &interrupted).summary
     });
     assert!(summary.interrupted && summary.failed == 0, "{summary:?}");
     let (_, _, summary) = run(&sandbox, EXPERIMENT, &Fake::default());
@@ -230,9 +237,9 @@ fn an_interrupted_run_stops_at_once_and_the_next_one_finishes() {
 fn wanting_one_stage_runs_what_it_needs() {
     let sandbox = Sandbox::new();
     let plan = sandbox.plan(EXPERIMENT);
-    let wanted = (0..plan.stages.len()).filter(|&i| plan.stages[i].kind() == StageKind::Gradients).collect();
+    let wanted: Vec<StageId> =
+        (0..plan.stages.len()).filter(|&i| plan.stages[i].kind() == StageKind::Gradients).collect();
     let fake = Fake::default();
-    let options = RunOptions { wanted, ..options(&plan, 1) };
-    exec::run(&plan, &sandbox.store(), &options, &fake, None, &mut Silent, &AtomicBool::new(false)).unwrap();
+    run_plan(&sandbox, &plan, &wanted, &options(1), &fake, &AtomicBool::new(false));
     assert_eq!(fake.kinds(), [StageKind::Calibrate, StageKind::Gradients]);
 }

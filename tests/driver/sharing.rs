@@ -2,11 +2,11 @@
 
 use crate::fake::Fake;
 use crate::sandbox::{EXPERIMENT, STAGES, Sandbox};
-use crate::scheduling::options;
+use crate::scheduling::{options, run_plan};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tacq_sweep::exec::{self, RunSummary, Silent};
+use tacq_sweep::exec::RunSummary;
 use tacq_sweep::store::Lookup;
 
 /// Locks belong to open files, not to processes, so two runs in two threads meet as two processes do.
@@ -20,9 +20,7 @@ fn runs_started_together_compute_every_stage_once() {
                 scope.spawn(|| {
                     let plan = sandbox.plan(EXPERIMENT);
                     let never = AtomicBool::new(false);
-                    exec::run(&plan, &sandbox.store(), &options(&plan, 2), &fake, None, &mut Silent, &never)
-                        .unwrap()
-                        .1
+                    run_plan(&sandbox, &plan, &plan.sinks(), &options(2), &fake, &never).summary
                 })
             })
             .collect();

@@ -25,7 +25,7 @@ pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
         None => (Sums::zeros(&model.config, params.reduction, context.device)?, 0),
     };
     context.report(done as u64, total as u64, "sequences");
-    let mut lanes = Lanes::new(&model, &rope, context, total - done);
+    let mut lanes = Lanes::new(&model, &rope, context, total);
     while done < total {
         done += lanes.round(&sequences, done, &sums)?;
         context.report(done as u64, total as u64, "sequences");

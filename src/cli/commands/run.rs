@@ -7,7 +7,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::output::{Output, count, duration};
 use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
-use crate::exec::{self, EngineLauncher, RunFolder, RunOptions, RunRecord, RunSummary};
+use crate::exec::{self, EngineLauncher, Finished, RunFolder, RunOptions, RunRecord, RunSummary};
 use crate::plan::{StageId, States};
 use crate::store::StoreError;
 use std::path::{Path, PathBuf};
@@ -36,24 +36,34 @@ pub(super) fn run(
         logging::start(verbose, output.color(), None)?;
         return plan::plan(&opened, &wanted, plan::View::Counts, output);
     }
-    let (summary, folder) = execute(&opened, wanted, options, verbose, output)?;
+    let (Finished { summary, fatal, .. }, folder) = execute(&opened, &wanted, options, verbose, output)?;
     // Tables hold whatever is there: after a failure, or an interruption, the trials that are done.
     let written = super::report::write(&opened);
-    tell(&opened, &summary, folder.as_ref(), written.as_deref().unwrap_or_default(), output);
-    written?;
-    Ok(exit_code(&summary))
+    tell(&summary, folder.as_ref(), written.as_deref().unwrap_or_default(), output);
+    // What ended the run matters more than a table that could not be written.
+    if let Some(error) = fatal {
+        return Err(error.into());
+    }
+    match (exit_code(&summary), written) {
+        (ExitCode::Done, Err(error)) => Err(error),
+        (code, Err(error)) => {
+            output.error(error);
+            Ok(code)
+        }
+        (code, Ok(_)) => Ok(code),
+    }
 }
 
 fn execute(
     opened: &Opened,
-    wanted: Vec<StageId>,
+    wanted: &[StageId],
     options: &Options<'_>,
     verbose: u8,
     output: &Output,
-) -> Result<(RunSummary, Option<RunFolder>), CliError> {
+) -> Result<(Finished, Option<RunFolder>), CliError> {
+    let states = States::look_up(&opened.plan, &opened.store, wanted);
     // A run that finds everything leaves no trace, so that it works on a store that cannot be written.
-    let idle = States::look_up(&opened.plan, &opened.store, &wanted).complete();
-    let folder = if idle { None } else { Some(create_folder(opened)?) };
+    let folder = if states.complete() { None } else { Some(create_folder(opened)?) };
     logging::start(verbose, output.color(), folder.as_ref().map(RunFolder::log_path).as_deref())?;
     let log_dir = folder.as_ref().map_or_else(|| opened.store.runs_dir(), |f| f.dir().to_owned());
     let launcher = EngineLauncher::new(EngineLauncher::find(options.engine), &log_dir);
@@ -63,27 +73,27 @@ fn execute(
         threads: settings.threads,
         checkpoint_secs: settings.checkpoint_secs,
         fail_fast: options.fail_fast,
-        wanted,
     };
     let interrupted = interruptible();
     let mut progress = Progress::new(output);
-    let (_, summary) = exec::run(
+    let finished = exec::run(
         &opened.plan,
+        &states,
         &opened.store,
         &run_options,
         &launcher,
         folder.as_ref(),
         &mut progress,
         &interrupted,
-    )?;
+    );
     if let Some(folder) = &folder {
-        let record = RunRecord::new(&opened.experiment.name, summary.clone());
+        let record = RunRecord::new(&opened.experiment.name, finished.summary.clone());
         // The results are committed; failing to record the run must not lose them.
         if let Err(error) = folder.write_record(&record) {
             tracing::warn!("{error}");
         }
     }
-    Ok((summary, folder))
+    Ok((finished, folder))
 }
 
 fn create_folder(opened: &Opened) -> Result<RunFolder, CliError> {
@@ -107,13 +117,7 @@ fn interruptible() -> Arc<AtomicBool> {
 }
 
 /// The end of a run in a few lines.
-fn tell(
-    opened: &Opened,
-    summary: &RunSummary,
-    folder: Option<&RunFolder>,
-    written: &[PathBuf],
-    output: &Output,
-) {
+fn tell(summary: &RunSummary, folder: Option<&RunFolder>, written: &[PathBuf], output: &Output) {
     for failure in &summary.failures {
         output.news(format!("\nfailed: {} ({})\n  {}", failure.label, failure.key, failure.failure));
         if !failure.blocks.is_empty() {
@@ -142,11 +146,24 @@ fn tell(
         duration(summary.saved_secs),
     ));
     if summary.interrupted {
-        output.news(format!("interrupted; resume with: tacq-sweep run {}", opened.file.display()));
+        output.news(format!("interrupted; resume with: {}", this_command()));
     }
     for path in written {
         output.news(format!("  {}", path.display()));
     }
+}
+
+/// The command as it was typed, for a shell.
+fn this_command() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+%".contains(c);
+    let quote = |text: String| match text.is_empty() || !text.chars().all(plain) {
+        true => format!("'{}'", text.replace('\'', "'\\''")),
+        false => text,
+    };
+    std::iter::once("tacq-sweep".to_owned())
+        .chain(std::env::args().skip(1).map(quote))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn exit_code(summary: &RunSummary) -> ExitCode {

@@ -34,7 +34,8 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// As many lanes as there are threads to use and sequences to do.
+    /// As many lanes as there are threads to use and sequences in all. Not: sequences left, since a stage that goes on
+    /// after a kill must compute each sequence as one that was left alone does.
     pub fn new(model: &Model, rope: &Rope, context: &Context<'_>, sequences: usize) -> Self {
         let run_threads = context.request.run.threads;
         let threads = device::thread_count(run_threads);
