@@ -15,5 +15,5 @@ pub use engine::EngineLauncher;
 pub use observer::{Observer, RunEvent, Silent};
 pub use outcome::{ExecError, Outcome, RunSummary, StageFailure};
 pub use run_folder::{RunFolder, RunRecord};
-pub use scheduler::{Finished, RunOptions, run};
+pub use scheduler::{Finished, RunOptions, Sweep, run};
 pub use worker::{Failure, LaunchError, Launcher, Worker};

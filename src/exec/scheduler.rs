@@ -31,6 +31,19 @@ pub struct RunOptions {
     pub fail_fast: bool,
 }
 
+/// What there is to run, and where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Sweep<'a> {
+    /// The stages.
+    pub plan: &'a Plan,
+    /// Which of them are there, and which are to run.
+    pub states: &'a States,
+    /// Where artifacts are.
+    pub store: &'a Store,
+    /// Where the run leaves its record, if it has something to do.
+    pub folder: Option<&'a RunFolder>,
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct Finished {
@@ -49,17 +62,14 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Runs the stages whose state says so. Keeps going past failures: only what reads a failed stage is blocked.
 pub fn run(
-    plan: &Plan,
-    states: &States,
-    store: &Store,
+    sweep: Sweep<'_>,
     options: &RunOptions,
     launcher: &dyn Launcher,
-    folder: Option<&RunFolder>,
     observer: &mut dyn Observer,
     interrupted: &AtomicBool,
 ) -> Finished {
     let started = Instant::now();
-    let mut scheduler = Scheduler::new(plan, store, options, folder, observer, states);
+    let mut scheduler = Scheduler::new(sweep, options, observer);
     let stopping = AtomicBool::new(false);
     let fatal = std::thread::scope(|scope| {
         let (sender, messages) = mpsc::channel();
@@ -98,14 +108,8 @@ struct Scheduler<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    fn new(
-        plan: &'a Plan,
-        store: &'a Store,
-        options: &'a RunOptions,
-        folder: Option<&'a RunFolder>,
-        observer: &'a mut dyn Observer,
-        states: &States,
-    ) -> Self {
+    fn new(sweep: Sweep<'a>, options: &'a RunOptions, observer: &'a mut dyn Observer) -> Self {
+        let Sweep { plan, states, store, folder } = sweep;
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(plan.stages.len());
         for (id, stage) in plan.stages.iter().enumerate() {
             // What reads a blocked stage is blocked by it; inputs come first.

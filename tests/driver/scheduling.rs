@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tacq_protocol::units::Device;
 use tacq_protocol::{FailureKind, StageKind};
-use tacq_sweep::exec::{self, Finished, Outcome, RunOptions, RunSummary, Silent};
+use tacq_sweep::exec::{self, Finished, Outcome, RunOptions, RunSummary, Silent, Sweep};
 use tacq_sweep::plan::{Plan, StageId, States};
 
 pub fn options(workers: usize) -> RunOptions {
@@ -24,7 +24,8 @@ pub fn run_plan(
 ) -> Finished {
     let store = sandbox.store();
     let states = States::look_up(plan, &store, wanted);
-    let finished = exec::run(plan, &states, &store, options, fake, None, &mut Silent, interrupted);
+    let sweep = Sweep { plan, states: &states, store: &store, folder: None };
+    let finished = exec::run(sweep, options, fake, &mut Silent, interrupted);
     assert!(finished.fatal.is_none(), "{:?}", finished.fatal);
     finished
 }

@@ -7,7 +7,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::output::{Output, count, duration};
 use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
-use crate::exec::{self, EngineLauncher, Finished, RunFolder, RunOptions, RunRecord, RunSummary};
+use crate::exec::{self, EngineLauncher, Finished, RunFolder, RunOptions, RunRecord, RunSummary, Sweep};
 use crate::plan::{StageId, States};
 use crate::store::StoreError;
 use std::path::{Path, PathBuf};
@@ -76,16 +76,8 @@ fn execute(
     };
     let interrupted = interruptible();
     let mut progress = Progress::new(output);
-    let finished = exec::run(
-        &opened.plan,
-        &states,
-        &opened.store,
-        &run_options,
-        &launcher,
-        folder.as_ref(),
-        &mut progress,
-        &interrupted,
-    );
+    let sweep = Sweep { plan: &opened.plan, states: &states, store: &opened.store, folder: folder.as_ref() };
+    let finished = exec::run(sweep, &run_options, &launcher, &mut progress, &interrupted);
     if let Some(folder) = &folder {
         let record = RunRecord::new(&opened.experiment.name, finished.summary.clone());
         // The results are committed; failing to record the run must not lose them.
