@@ -28,7 +28,7 @@ pub mod role {
 pub mod file {
     /// `download`: a [`super::Files`].
     pub const FILES: &str = "files.json";
-    /// `calibrate`: tensors `ids` [total] i32 and `offsets` [n + 1] i64.
+    /// `calibrate`: tensors `ids` \[total\] i32 and `offsets` [n + 1] i64.
     pub const SEQUENCES: &str = "sequences.safetensors";
     /// `quantize`, `mixed_quantize`: packed codes, scales, zeros, sparse outliers.
     pub const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -36,13 +36,13 @@ pub mod file {
     pub const CHECKPOINT_SUMMARY: &str = "checkpoint.json";
     /// `gradients`: one f32 tensor per linear weight, under the weight's name.
     pub const GRADIENTS: &str = "gradients.safetensors";
-    /// `saliency`: tensors `index` [k] i64 and `score` [k] f32, best first.
+    /// `saliency`: tensors `index` \[k\] i64 and `score` \[k\] f32, best first.
     pub const CANDIDATES: &str = "candidates.safetensors";
     /// `saliency`, `select`: a [`super::WeightLayout`].
     pub const LAYOUT: &str = "layout.json";
     /// `saliency`: per-tensor histograms of the scores.
     pub const HISTOGRAMS: &str = "histograms.json";
-    /// `select`: tensor `index` [k] i64, ascending.
+    /// `select`: tensor `index` \[k\] i64, ascending.
     pub const MASK: &str = "mask.safetensors";
     /// `evaluate`: a [`super::Metrics`].
     pub const METRICS: &str = "metrics.json";

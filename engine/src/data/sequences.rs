@@ -87,7 +87,7 @@ impl Sequences {
         Ok(Tensor::f_from_slice(&ids)?.f_unsqueeze(0)?)
     }
 
-    /// Writes `sequences.safetensors` into an artifact: `ids` [total] i32, `offsets` [n + 1] i64.
+    /// Writes `sequences.safetensors` into an artifact: `ids` \[total\] i32, `offsets` [n + 1] i64.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let specs = [
             TensorSpec::new("offsets", Dtype::I64, &[self.offsets.len() as u64]),

@@ -73,7 +73,7 @@ impl Proj {
 pub struct Linear {
     /// [out, in]
     pub weight: Tensor,
-    /// [out]
+    /// \[out\]
     pub bias: Option<Tensor>,
 }
 
@@ -105,9 +105,9 @@ pub struct Geometry {
 #[derive(Debug)]
 pub struct Block {
     linears: [Linear; 7],
-    /// Weight [hidden] of the norm before attention.
+    /// Weight \[hidden\] of the norm before attention.
     pub attn_norm_weight: Tensor,
-    /// Weight [hidden] of the norm before the MLP.
+    /// Weight \[hidden\] of the norm before the MLP.
     pub mlp_norm_weight: Tensor,
     /// Head counts and the like.
     pub geometry: Geometry,

@@ -46,7 +46,7 @@ impl Embedding {
 /// Final norm and output layer.
 #[derive(Debug)]
 pub struct Head {
-    /// Final norm's weight [hidden].
+    /// Final norm's weight \[hidden\].
     pub norm: Tensor,
     /// Output layer [vocab, hidden]; the embedding itself where the two are tied.
     pub weight: Tensor,

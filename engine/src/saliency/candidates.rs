@@ -9,7 +9,7 @@ use tacq_protocol::artifact::file;
 /// Entries written at a time.
 const CHUNK: usize = 1 << 16;
 
-/// Writes `candidates.safetensors`: `index` [k] i64 and `score` [k] f32, best first.
+/// Writes `candidates.safetensors`: `index` \[k\] i64 and `score` \[k\] f32, best first.
 pub fn write_candidates(folder: &Path, candidates: &[Candidate]) -> Result<(), SaliencyError> {
     let count = [candidates.len() as u64];
     let specs = [TensorSpec::new("index", Dtype::I64, &count), TensorSpec::new("score", Dtype::F32, &count)];

@@ -6,7 +6,7 @@ use crate::model::Head;
 use tch::{Kind, Tensor};
 
 /// Mean cross-entropy of predicting each token from those before it, and its gradient: `h` [t, hidden] after the
-/// last block, `ids` [t] → (loss, dL/dh [t, hidden]).
+/// last block, `ids` \[t\] → (loss, dL/dh [t, hidden]).
 ///
 /// Logits of a few rows at a time are turned into their own gradient in place; those of a whole sequence never
 /// exist together.

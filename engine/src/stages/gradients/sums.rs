@@ -13,7 +13,7 @@ use tch::{Device, Kind, Tensor};
 
 /// The progress file: the sums, and tensor [`COUNT`].
 const PROGRESS_FILE: &str = "sums.safetensors";
-/// Number of sequences summed so far, [1] i64.
+/// Number of sequences summed so far, \[1\] i64.
 const COUNT: &str = "count";
 
 /// One f32 sum per linear weight.
