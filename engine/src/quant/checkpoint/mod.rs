@@ -9,7 +9,7 @@
 //! | `N.codes` | U8 [rows, ⌈cols·bits/8⌉] | code j of a row in bits j·bits .. (j+1)·bits, lowest bit first; 0 at outliers |
 //! | `N.scales` | F32 \[rows\], or F16 [rows, groups] | scale of each grid |
 //! | `N.zeros` | U8 \[rows\] or [rows, groups] | the code of the weight 0 |
-//! | `N.outlier_gaps` | U16 [m] | where the outliers are, see [`gaps`]; only if there are any |
+//! | `N.outlier_gaps` | U16 \[m\] | where the outliers are, see [`gaps`]; only if there are any |
 //! | `N.outlier_values` | BF16 \[k\] | their values, in row-major order; only if there are any |
 //!
 //! and nothing else. A weight is scale·(code − zero) in f32, an outlier its value. The file's size is the compressed size

@@ -36,7 +36,7 @@ pub fn write(path: &Path, spec: MatrixSpec, matrices: &[(String, QuantizedMatrix
     writer.commit()
 }
 
-/// Joins checkpoints of one spec, each of other weights, into one; byte for byte what [`write`] would have made.
+/// Joins checkpoints of one spec, each of other weights, into one; byte for byte what [`write()`] would have made.
 pub fn merge(path: &Path, spec: MatrixSpec, parts: &[Checkpoint]) -> Result<(), TensorFileError> {
     let mut tensors = Vec::new();
     let mut layout = WeightLayout { tensors: Vec::new() };
