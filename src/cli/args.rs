@@ -33,7 +33,7 @@ pub(super) enum ColorChoice {
 pub(super) struct FileArgs {
     /// The experiment file.
     pub file: PathBuf,
-    /// Set a value of the file: a dotted path and a YAML value, such as sweep.bits=[2,3].
+    /// Set a value of the file: a dotted path and a YAML value, such as 'sweep.seed=3'.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
     /// The store's folder, in place of the file's run.store.
