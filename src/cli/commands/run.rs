@@ -15,6 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tacq_protocol::FailureKind;
 
+/// Blocked stages that are named; the others are counted.
+const LISTED_BLOCKS: usize = 3;
+
 /// What was typed.
 pub(super) struct Options<'a> {
     pub only: &'a [String],
@@ -113,7 +116,11 @@ fn tell(summary: &RunSummary, folder: Option<&RunFolder>, written: &[PathBuf], o
     for failure in &summary.failures {
         output.news(format!("\nfailed: {} ({})\n  {}", failure.label, failure.key, failure.failure));
         if !failure.blocks.is_empty() {
-            let blocks = failure.blocks.join(", ");
+            let mut blocks =
+                failure.blocks.iter().take(LISTED_BLOCKS).cloned().collect::<Vec<_>>().join(", ");
+            if failure.blocks.len() > LISTED_BLOCKS {
+                blocks.push_str(&format!(" and {} more", failure.blocks.len() - LISTED_BLOCKS));
+            }
             output.news(format!("  blocks {}: {blocks}", count(failure.blocks.len(), "stage")));
         }
         if let Some(request) = &failure.request {
