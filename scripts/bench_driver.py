@@ -20,7 +20,7 @@ import time
 RUNS = 7
 EXPERIMENT = """\
 name: big
-model: model
+model: random-llama
 datasets:
   prose: {{train: train.txt, test: test.txt}}
 sweep:
@@ -64,6 +64,7 @@ def main():
         file.write(EXPERIMENT.format(seeds=seeds, ratios=ratios))
     seconds, memory, status, errors = measure([sweep, "run", "big.yaml"], environment, folder)
     print(f"first run: {seconds:.1f} s, {memory:.0f} MiB, exit {status}")
+    assert status == 0, errors
     print("  " + next((line for line in errors.splitlines() if "done; stages" in line), errors[-300:]))
     for arguments in (["--version"], ["plan", "big.yaml"], ["run", "big.yaml"]):
         runs = [measure([sweep, *arguments], environment, folder) for _ in range(RUNS)]
