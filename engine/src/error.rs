@@ -11,6 +11,7 @@ use crate::stages::StageError;
 use crate::tensorfile::TensorFileError;
 use std::io;
 use tacq_protocol::FailureKind;
+use tacq_tasks::TaskError;
 use tch::TchError;
 
 /// Result of the engine's fallible functions.
@@ -31,6 +32,9 @@ pub enum Error {
     /// A text, tokenizer or calibration set cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set's files are not what its layout says.
+    #[error(transparent)]
+    Task(#[from] TaskError),
     /// The request lacks something.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -59,6 +63,10 @@ impl Error {
             Error::TensorFile(e) => e.kind(),
             Error::Model(e) => e.kind(),
             Error::Data(_) => FailureKind::InvalidInput,
+            Error::Task(TaskError::Read { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
+                FailureKind::Io
+            }
+            Error::Task(_) => FailureKind::InvalidInput,
             Error::Stage(e) => e.kind(),
             Error::Quant(e) => e.kind(),
             Error::Checkpoint(e) => e.kind(),

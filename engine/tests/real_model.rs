@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tacq_engine::model::Model;
 use tacq_protocol::artifact::{Metrics, file, role};
-use tacq_protocol::stage::{
-    CalibrateParams, EvaluateParams, GradientsParams, Grid, QuantizeParams, Reduction, RoundingParams,
-    Sampling, TaskParams, TextFormat,
+use tacq_protocol::stage::{GradientsParams, Grid, QuantizeParams, Reduction, RoundingParams};
+use tacq_protocol::task::{
+    CalibrateParams, CalibrationData, EvaluateParams, Sampling, TaskParams, TextFormat,
 };
 use tacq_protocol::units::{Bits, BlockSize, DType, Device, NSamples, NWindows, SeqLen};
-use tacq_protocol::{Request, Run, StageParams};
+use tacq_protocol::{DataFile, Request, Run, StageParams};
 use tch::Tensor;
 use tempfile::TempDir;
 
@@ -58,10 +58,22 @@ impl Setting {
         let request = Request {
             id: 1,
             stage,
-            inputs: inputs.iter().map(|(role, path)| ((*role).to_owned(), path.to_path_buf())).collect(),
+            inputs: inputs
+                .iter()
+                .filter(|(role, _)| !role::DATA.contains(role))
+                .map(|(role, path)| ((*role).to_owned(), path.to_path_buf()))
+                .collect(),
+            data: inputs
+                .iter()
+                .filter(|(role, _)| role::DATA.contains(role))
+                .map(|(role, path)| {
+                    let file = DataFile { name: "text".to_owned(), path: path.to_path_buf() };
+                    ((*role).to_owned(), vec![file])
+                })
+                .collect(),
             output: folder.join("output"),
             progress: folder.join("progress"),
-            run: Run { device: Device::Cpu, threads: None, checkpoint_secs: 600 },
+            run: Run { device: Device::Cpu, threads: None, checkpoint_secs: 600, batch_size: None },
         };
         for created in [&request.output, &request.progress] {
             fs::create_dir_all(created).unwrap();
@@ -75,7 +87,7 @@ impl Setting {
 
     fn calibrate(&self) -> PathBuf {
         let params = CalibrateParams {
-            format: TextFormat::Plain,
+            data: CalibrationData::Text { format: TextFormat::Plain },
             n_samples: NSamples::new(32).unwrap(),
             seq_len: SeqLen::new(512).unwrap(),
             draw: Sampling::First,
@@ -94,7 +106,7 @@ impl Setting {
         let text = self.texts.join("wiki.test.raw");
         let mut inputs = vec![(role::MODEL, self.model.as_path()), (role::DATASET, &text)];
         inputs.extend(checkpoint.map(|folder| (role::CHECKPOINT, folder)));
-        let params = EvaluateParams { task, dtype: DType::F32 };
+        let params = EvaluateParams { task, dtype: DType::F32, batch_size: None };
         let output = self.run("evaluate", StageParams::Evaluate(params), &inputs);
         let metrics: Metrics =
             serde_json::from_slice(&fs::read(output.join(file::METRICS)).unwrap()).unwrap();

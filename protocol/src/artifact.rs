@@ -8,8 +8,16 @@ use std::collections::BTreeMap;
 pub mod role {
     /// A model folder as published: config.json, safetensors, tokenizer.json.
     pub const MODEL: &str = "model";
-    /// A data set: the text file of one split.
+    /// Data: the split that is drawn from or evaluated on.
     pub const DATASET: &str = "dataset";
+    /// Data: solved examples that prompts begin with.
+    pub const FEW_SHOT: &str = "few_shot";
+    /// Data: Spider's database schemas, tables.json.
+    pub const TABLES: &str = "tables";
+    /// Data: Spider's SQLite databases, each named `DB_ID.sqlite`.
+    pub const DATABASES: &str = "databases";
+    /// The roles that are data: lists of files, [`crate::Request::data`], instead of folders.
+    pub const DATA: [&str; 4] = [DATASET, FEW_SHOT, TABLES, DATABASES];
     /// Artifact of `calibrate`.
     pub const CALIBRATION: &str = "calibration";
     /// Artifact of `quantize`, contrasted with the weights by `saliency`.
@@ -28,6 +36,8 @@ pub mod role {
 pub mod file {
     /// `download`: a [`super::Files`].
     pub const FILES: &str = "files.json";
+    /// `download` from the hub or the web: folder of the files, under the names of [`super::Files`].
+    pub const FILES_DIR: &str = "files";
     /// `calibrate`: tensors `ids` \[total\] i32 and `offsets` [n + 1] i64.
     pub const SEQUENCES: &str = "sequences.safetensors";
     /// `quantize`, `mixed_quantize`: packed codes, scales, zeros, sparse outliers.
@@ -46,8 +56,10 @@ pub mod file {
     pub const MASK: &str = "mask.safetensors";
     /// `evaluate`: a [`super::Metrics`].
     pub const METRICS: &str = "metrics.json";
-    /// `evaluate`: one JSON object per example, in order.
-    pub const RECORDS: &str = "records.jsonl";
+    /// `evaluate`: one row per example, in order; see [`super::Record`].
+    pub const RECORDS: &str = "records.parquet";
+    /// `evaluate`, in the progress folder: finished records as JSON lines, in the order in which they were finished.
+    pub const RECORDS_LOG: &str = "records.jsonl";
 }
 
 /// What a `download` stage fixed.
@@ -95,6 +107,46 @@ pub struct Metrics {
     pub metrics: BTreeMap<String, f64>,
     /// Examples (windows, questions) it rests on.
     pub n_examples: u64,
+    /// 95 % bootstrap interval by metric name; see [`crate::stats`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, [f64; 2]>,
+}
+
+/// One example of an evaluation; the fields are the columns of `records.parquet`, in this order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Its place among the examples scored, from 0.
+    pub index: u64,
+    /// What the data set calls it: `abstract_algebra/75`.
+    pub id: String,
+    /// Subject, database or another part of the data set that scores are also wanted for; may be empty.
+    pub group: String,
+    /// First 16 hexadecimal digits of the blake3 of the prompt's token ids (little-endian u32).
+    pub prompt_hash: String,
+    /// The prompt as text. Left out of the log of finished records: it can be made again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prompt: String,
+    /// The text that was generated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// The answer found in it, or the choice.
+    pub prediction: String,
+    /// The answer that was wanted.
+    pub gold: String,
+    /// Whether they are the same; absent where there is no right and wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correct: Option<bool>,
+    /// What the metric is the mean of: 1 or 0, or the window's mean cross-entropy in nats.
+    pub value: f64,
+    /// Log-probabilities of the choices, in nats.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<f64>,
+    /// Tokens generated, or predicted in a window.
+    pub n_tokens: u64,
+    /// Why an answer does not count, such as an SQL error; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// Values of `architectures` in a model's config.json that the engine has.

@@ -1,7 +1,7 @@
 //! The one thing the driver sends: do this stage, from these folders, into that folder.
 
 use crate::stage::StageParams;
-use crate::units::Device;
+use crate::units::{BatchSize, Device};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,14 +14,27 @@ pub struct Request {
     pub id: u64,
     /// What to do: kind and all parameters that change the result.
     pub stage: StageParams,
-    /// Input folders (for a data set: a file) by role; see [`crate::artifact::role`].
+    /// Input folders by role; see [`crate::artifact::role`].
     pub inputs: BTreeMap<String, PathBuf>,
+    /// Files of data sets by role, in name order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, Vec<DataFile>>,
     /// An existing, empty folder that receives the artifact's files.
     pub output: PathBuf,
     /// A folder that survives a kill: in-stage progress to resume from. Deleted by the driver after commit.
     pub progress: PathBuf,
     /// How to run it; nothing here may change the result.
     pub run: Run,
+}
+
+/// One file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// What it is called in the data set's own layout, whatever the user's file is called: `abstract_algebra.csv`.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 /// Settings of execution that never enter a stage key.
@@ -34,4 +47,8 @@ pub struct Run {
     pub threads: Option<u32>,
     /// Seconds between in-stage checkpoints.
     pub checkpoint_secs: u32,
+    /// Examples computed side by side, at most; the engine's choice when absent. Where this could change a result, the
+    /// stage's own parameter decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<BatchSize>,
 }

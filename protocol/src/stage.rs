@@ -7,7 +7,8 @@
 //! A change that alters what a stage computes for equal parameters bumps that stage's version in
 //! [`StageKind::version`], in the same commit, with a line in its log.
 
-use crate::units::{Bits, BlockSize, DType, Damp, GroupSize, NSamples, NWindows, OutlierRatio, Seed, SeqLen};
+use crate::task::{CalibrateParams, EvaluateParams};
+use crate::units::{Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, Seed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -50,16 +51,17 @@ impl StageKind {
     /// Version of what the stage computes. Log of bumps:
     ///
     /// - all kinds: 1, first release.
+    /// - calibrate 2: whole examples of a task beside windows of a text.
+    /// - evaluate 2: tasks with answers, windows in batches, records as Parquet.
     pub fn version(self) -> u32 {
         match self {
             StageKind::Download
-            | StageKind::Calibrate
             | StageKind::Quantize
             | StageKind::Gradients
             | StageKind::Saliency
             | StageKind::Select
-            | StageKind::MixedQuantize
-            | StageKind::Evaluate => 1,
+            | StageKind::MixedQuantize => 1,
+            StageKind::Calibrate | StageKind::Evaluate => 2,
         }
     }
 
@@ -122,12 +124,58 @@ impl StageParams {
     }
 }
 
+/// Where a model or data set comes from, as far as it decides the contents. No inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DownloadParams {
+    /// Files that are here already.
+    Local(LocalFiles),
+    /// Files of a repository of the Hugging Face hub.
+    Hub(HubFiles),
+    /// One file of the web.
+    Url(UrlFile),
+}
+
 /// The contents of a model folder or data set: only the files that stages read, in path order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DownloadParams {
+pub struct LocalFiles {
     /// Path inside the folder (or the file's name) and digest.
     pub files: Vec<FileDigest>,
+}
+
+/// Files of one commit of a repository, which fixes their contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubFiles {
+    /// What sort of repository.
+    pub repo_type: RepoType,
+    /// `org/name`.
+    pub repo: String,
+    /// The commit's full hash.
+    pub commit: String,
+    /// Paths in the repository, in path order.
+    pub files: Vec<String>,
+}
+
+/// Sorts of repositories of the Hugging Face hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepoType {
+    /// A model.
+    Model,
+    /// A data set.
+    Dataset,
+}
+
+/// One file of the web with its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UrlFile {
+    /// SHA-256 of the contents, 64 hexadecimal digits. The address is not part of what it is.
+    pub sha256: String,
+    /// Name of the file in the artifact.
+    pub name: String,
 }
 
 /// One file's identity.
@@ -140,46 +188,6 @@ pub struct FileDigest {
     pub bytes: u64,
     /// blake3 of the contents, 64 hexadecimal digits.
     pub blake3: String,
-}
-
-/// How a text data set's file becomes one string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TextFormat {
-    /// The file as it is.
-    #[default]
-    Plain,
-    /// WikiText's raw file: each line is a row that keeps its newline (blank lines are empty rows), rows joined
-    /// with two newlines, as GPTQ's data loader does with the published data set.
-    Wikitext,
-}
-
-/// How calibration windows are drawn from a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "sampling", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Sampling {
-    /// Consecutive windows from the start.
-    First,
-    /// GPTQ's way: window starts drawn by Python's `random.seed(seed)` and
-    /// `random.randint(0, n_tokens - seq_len - 1)`.
-    Random {
-        /// Seed of the generator.
-        seed: Seed,
-    },
-}
-
-/// Draws a calibration set of token ids. Inputs: `model` (its tokenizer), `dataset`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrateParams {
-    /// How the file becomes a string.
-    pub format: TextFormat,
-    /// How many sequences.
-    pub n_samples: NSamples,
-    /// Tokens in each.
-    pub seq_len: SeqLen,
-    /// How the windows are chosen.
-    pub draw: Sampling,
 }
 
 /// How integer codes are chosen.
@@ -354,32 +362,4 @@ pub struct SaliencyParams {
 pub struct SelectParams {
     /// Share of the linear weights.
     pub outlier_ratio: OutlierRatio,
-}
-
-/// Scores the model, or a checkpoint of it, on one task.
-/// Inputs: `model`, `dataset`; `checkpoint` unless the 16-bit model itself is evaluated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvaluateParams {
-    /// What is measured.
-    pub task: TaskParams,
-    /// Number format of computation.
-    pub dtype: DType,
-}
-
-/// A task with its protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "protocol", rename_all = "snake_case", deny_unknown_fields)]
-pub enum TaskParams {
-    /// exp of the mean loss over consecutive windows: each window's mean cross-entropy over its seq_len − 1
-    /// predictions, times seq_len, summed, divided by (windows · seq_len).
-    Perplexity {
-        /// How the file becomes a string.
-        format: TextFormat,
-        /// Tokens a window.
-        seq_len: SeqLen,
-        /// At most so many windows; all that fit when absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        n_windows: Option<NWindows>,
-    },
 }

@@ -96,12 +96,28 @@ integer_unit!(
     BlockSize, u32, (1..=65_536), "a block size from 1 to 65536"
 );
 integer_unit!(
+    /// How many of a task's examples are scored.
+    NExamples, u32, (1..=100_000_000), "a number of examples from 1 to 100000000"
+);
+integer_unit!(
+    /// Solved examples that a prompt begins with.
+    FewShot, u32, (0..=1_000), "a number of examples from 0 to 1000"
+);
+integer_unit!(
+    /// Most tokens that are generated for one example.
+    MaxNewTokens, u32, (1..=65_536), "a number of tokens from 1 to 65536"
+);
+integer_unit!(
+    /// Examples that are computed side by side.
+    BatchSize, u32, (1..=65_536), "a batch size from 1 to 65536"
+);
+integer_unit!(
     /// Seed of everything random in a trial.
     Seed, u32, (0..=u32::MAX), "a seed from 0 to 4294967295"
 );
 
 macro_rules! decimal_unit {
-    ($(#[$doc:meta])* $name:ident, $check:expr, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $maximum:literal, $expected:literal) => {
         $(#[$doc])*
         ///
         /// A decimal, never a binary fraction: `0.0035`, `0.00350` and `3.5e-3` are one value, and its text, which
@@ -115,8 +131,8 @@ macro_rules! decimal_unit {
 
             /// Checks the range.
             pub fn new(value: Decimal) -> Result<Self, UnitError> {
-                let check: fn(&Decimal) -> bool = $check;
-                if check(&value) {
+                let is_positive = value.is_sign_positive() && !value.is_zero();
+                if is_positive && value <= Decimal::from($maximum) {
                     Ok(Self(value.normalize()))
                 } else {
                     Err(UnitError { found: value.to_string(), expected: $expected })
@@ -190,7 +206,7 @@ macro_rules! decimal_unit {
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
-                    "type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": $expected
+                    "type": "number", "exclusiveMinimum": 0, "maximum": $maximum, "description": $expected
                 })
             }
         }
@@ -200,14 +216,26 @@ macro_rules! decimal_unit {
 decimal_unit!(
     /// Share of the linear weights kept in 16 bit (arXiv 2504.07389: about 0.0035).
     OutlierRatio,
-    |r| r.is_sign_positive() && !r.is_zero() && *r <= Decimal::ONE,
+    1,
     "an outlier ratio above 0 and at most 1"
 );
 decimal_unit!(
     /// GPTQ's damping as a share of the Hessian's mean diagonal.
     Damp,
-    |r| r.is_sign_positive() && !r.is_zero() && *r <= Decimal::ONE,
+    1,
     "a damping above 0 and at most 1"
+);
+decimal_unit!(
+    /// What logits are divided by before sampling.
+    Temperature,
+    100,
+    "a temperature above 0 and at most 100"
+);
+decimal_unit!(
+    /// Nucleus sampling (arXiv 1904.09751): the most likely tokens whose probabilities first reach this sum stay.
+    TopP,
+    1,
+    "a top_p above 0 and at most 1"
 );
 
 impl OutlierRatio {

@@ -13,8 +13,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
-use tacq_protocol::artifact::{Files, file};
+use tacq_protocol::artifact::{Files, file, role};
 use tacq_protocol::event::Provenance;
+use tacq_protocol::stage::DownloadParams;
 use tacq_protocol::units::Device;
 use tacq_protocol::{Event, Request, Run, StageParams};
 
@@ -194,7 +195,7 @@ impl<'a> Scheduler<'a> {
         }
         for id in self.ready.clone() {
             let stage = &self.plan.stages[id];
-            let in_driver = matches!(stage.params, StageParams::Download(_));
+            let in_driver = matches!(stage.params, StageParams::Download(DownloadParams::Local(_)));
             let idle = (0..slots.len()).find(|slot| !self.running.contains_key(slot));
             if idle.is_none() && !in_driver {
                 continue;
@@ -229,7 +230,9 @@ impl<'a> Scheduler<'a> {
     /// `download` of local files: they were hashed when the plan was made, so only their list is stored.
     fn fix_source(&mut self, id: StageId, reservation: Reservation) -> Result<(), ExecError> {
         let stage = &self.plan.stages[id];
-        let StageParams::Download(params) = &stage.params else { unreachable!("asked for sources only") };
+        let StageParams::Download(DownloadParams::Local(params)) = &stage.params else {
+            unreachable!("asked for local sources only")
+        };
         let dir = reservation.output_dir()?;
         let text = serde_json::to_vec_pretty(&Files { files: params.files.clone() }).expect("plain data");
         fsx::write_atomic(&dir.join(file::FILES), &text).map_err(|e| self.store_error(e))?;
@@ -245,22 +248,34 @@ impl<'a> Scheduler<'a> {
     fn job(&mut self, id: StageId, reservation: Reservation, device: Device) -> Result<Job, ExecError> {
         let stage = &self.plan.stages[id];
         let sources = WatchedSource::of(stage, &self.plan.stages);
-        let mut inputs = BTreeMap::new();
+        let (mut inputs, mut data) = (BTreeMap::new(), BTreeMap::new());
         for (&role, &input) in &stage.inputs {
             let input = &self.plan.stages[input];
-            let path = input.source.as_ref().map(|source| source.path.clone()).unwrap_or_else(|| {
+            let artifact = || {
                 let key = input.key().expect("inputs of a stage with a key have keys");
                 self.store.artifact_dir(input.kind(), key)
-            });
-            inputs.insert(role.to_owned(), absolute(path));
+            };
+            match &input.source {
+                Some(source) if role::DATA.contains(&role) => {
+                    data.insert(role.to_owned(), source.data_files());
+                }
+                Some(source) => _ = inputs.insert(role.to_owned(), absolute(source.path.clone())),
+                None => _ = inputs.insert(role.to_owned(), absolute(artifact())),
+            }
         }
         let request = Request {
             id: self.next_request,
             stage: stage.params.clone(),
             inputs,
+            data,
             output: absolute(reservation.output_dir()?),
             progress: absolute(reservation.progress_dir(device)?),
-            run: Run { device, threads: self.options.threads, checkpoint_secs: self.options.checkpoint_secs },
+            run: Run {
+                device,
+                threads: self.options.threads,
+                checkpoint_secs: self.options.checkpoint_secs,
+                batch_size: None,
+            },
         };
         self.next_request += 1;
         if let Some(folder) = self.folder {

@@ -3,7 +3,7 @@
 use super::run_folder::unix_now;
 use super::worker::{Failure, LaunchError, Launcher, Worker};
 use crate::fsx;
-use crate::plan::{Source, Stage, StageId};
+use crate::plan::{Source, SourceFile, Stage, StageId};
 use crate::store::{Execution, Fingerprint, Reservation, StoreError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -139,12 +139,16 @@ impl WatchedSource {
     /// Fails if a file is not what it was when its digest entered the stage's key.
     fn check(&self) -> Result<(), JobError> {
         let changed =
-            |(file, before): &&(PathBuf, Fingerprint)| Fingerprint::of(file).ok().as_ref() != Some(before);
+            |file: &&SourceFile| Fingerprint::of(&file.path).ok().as_ref() != Some(&file.fingerprint);
         match self.source.files.iter().find(changed) {
             None => Ok(()),
-            Some((file, _)) => Err(JobError::Stage(Failure {
+            Some(file) => Err(JobError::Stage(Failure {
                 kind: FailureKind::InvalidInput,
-                message: format!("the {} file {} changed while the sweep ran", self.role, file.display()),
+                message: format!(
+                    "the {} file {} changed while the sweep ran",
+                    self.role,
+                    file.path.display()
+                ),
                 hint: Some("run again: what it is now will be hashed anew".to_owned()),
             })),
         }

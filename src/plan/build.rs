@@ -11,9 +11,10 @@ use crate::store::SourceDigests;
 use std::collections::BTreeMap;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::{
-    CalibrateParams, DownloadParams, EvaluateParams, GradientsParams, QuantizeParams, Reduction,
-    RoundingParams, SaliencyParams, Sampling, Score, SelectParams, TaskParams,
+    DownloadParams, GradientsParams, LocalFiles, QuantizeParams, Reduction, RoundingParams, SaliencyParams,
+    Score, SelectParams,
 };
+use tacq_protocol::task::{CalibrateParams, CalibrationData, EvaluateParams, Sampling, TaskParams};
 use tacq_protocol::units::{Bits, OutlierRatio, Seed};
 use tacq_protocol::{StageKind, StageParams};
 
@@ -179,6 +180,7 @@ impl Builder<'_> {
                 n_windows: settings.n_windows,
             },
             dtype: self.experiment.run.dtype,
+            batch_size: None,
         });
         let mut inputs = BTreeMap::from([(role::MODEL, model), (role::DATASET, dataset)]);
         inputs.extend(checkpoint.map(|id| (role::CHECKPOINT, id)));
@@ -218,7 +220,7 @@ impl Builder<'_> {
             }
         };
         let params = StageParams::Calibrate(CalibrateParams {
-            format: self.experiment.datasets[&name].format,
+            data: CalibrationData::Text { format: self.experiment.datasets[&name].format },
             n_samples: settings.n_samples,
             seq_len: settings.seq_len,
             draw,
@@ -267,7 +269,7 @@ impl Builder<'_> {
             Err(problem) => {
                 self.problems.push(problem);
                 let label = self.labels.unique(StageKind::Download, parts);
-                let params = StageParams::Download(DownloadParams { files: Vec::new() });
+                let params = StageParams::Download(DownloadParams::Local(LocalFiles { files: Vec::new() }));
                 self.push(Stage { label, params, inputs: BTreeMap::new(), identity: None, source: None })
             }
         };

@@ -9,6 +9,6 @@ mod why;
 
 pub use build::build;
 pub use graph::{Identity, Plan, PlannedTrial, Stage, StageId};
-pub use source::{Source, SourceProblem};
+pub use source::{Source, SourceFile, SourceProblem};
 pub use state::{StageState, States};
 pub use why::{Change, Explanation, explain};

@@ -8,16 +8,36 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use tacq_protocol::DataFile;
 use tacq_protocol::artifact::SUPPORTED_ARCHITECTURES;
-use tacq_protocol::stage::{DownloadParams, FileDigest};
+use tacq_protocol::stage::{DownloadParams, FileDigest, LocalFiles};
 
 /// A local model folder or data file.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Where it is; what stages that read it are given.
     pub path: PathBuf,
-    /// Its files, each as it was when its digest was taken.
-    pub files: Vec<(PathBuf, Fingerprint)>,
+    /// Its files, each as it was when its digest was taken, by the names under which they are hashed.
+    pub files: Vec<SourceFile>,
+}
+
+/// One file of a [`Source`].
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Its name in the key.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it was when its digest was taken.
+    pub fingerprint: Fingerprint,
+}
+
+impl Source {
+    /// The files as a data set's, for a request.
+    pub fn data_files(&self) -> Vec<DataFile> {
+        let file = |file: &SourceFile| DataFile { name: file.name.clone(), path: file.path.clone() };
+        self.files.iter().map(file).collect()
+    }
 }
 
 /// A source that cannot be used.
@@ -114,14 +134,16 @@ fn hash(
     files: Vec<(String, PathBuf)>,
     digests: &mut SourceDigests,
 ) -> Result<Resolved, fsx::FsError> {
-    let mut params = DownloadParams { files: Vec::with_capacity(files.len()) };
+    let mut params = LocalFiles { files: Vec::with_capacity(files.len()) };
     let mut paths = Vec::with_capacity(files.len());
     for (name, file) in files {
         let (fingerprint, digest) = digests.digest(&file)?;
-        params.files.push(FileDigest { path: name, bytes: fingerprint.bytes(), blake3: digest.to_string() });
-        paths.push((file, fingerprint));
+        let bytes = fingerprint.bytes();
+        params.files.push(FileDigest { path: name.clone(), bytes, blake3: digest.to_string() });
+        paths.push(SourceFile { name, path: fsx::canonicalize(&file)?, fingerprint });
     }
-    Ok(Resolved { source: Source { path: fsx::canonicalize(path)?, files: paths }, params })
+    let source = Source { path: fsx::canonicalize(path)?, files: paths };
+    Ok(Resolved { source, params: DownloadParams::Local(params) })
 }
 
 /// config.json is there and names an architecture that the engine has.

@@ -5,7 +5,8 @@
 use super::error::Position;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tacq_protocol::stage::{Grid, RoundingParams, Score, TextFormat};
+use tacq_protocol::stage::{Grid, RoundingParams, Score};
+use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
     Bits, DType, Damp, Device, GroupSize, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
 };

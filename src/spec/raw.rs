@@ -9,7 +9,8 @@ use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Templ
 use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-use tacq_protocol::stage::{Grid, Rounding, Score, TextFormat};
+use tacq_protocol::stage::{Grid, Rounding, Score};
+use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
     Bits, BlockSize, DType, Damp, Device, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
 };

@@ -5,7 +5,8 @@ use super::read::{Decode, Reader, wrong_name};
 use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-use tacq_protocol::stage::{Grid, Rounding, Score, TextFormat};
+use tacq_protocol::stage::{Grid, Rounding, Score};
+use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
     Bits, BlockSize, DType, Damp, Device, GroupSize, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
     UnitError,
@@ -166,7 +167,9 @@ macro_rules! keywords {
 keywords! {
     Grid is "a grid" { "mse" => Mse, "minmax" => Minmax };
     Rounding is "a quantizer" { "gptq" => Gptq, "rtn" => Rtn };
-    TextFormat is "a text format" { "plain" => Plain, "wikitext" => Wikitext };
+    TextFormat is "a text format" {
+        "plain" => Plain, "wikitext" => Wikitext, "ptb" => Ptb, "c4" => C4, "jsonl" => Jsonl
+    };
     CalibrationSampling is "a way of sampling" { "random" => Random, "first" => First };
     DType is "a number format" { "f32" => F32, "bf16" => Bf16 };
     Score is "a saliency" {

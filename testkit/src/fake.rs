@@ -19,8 +19,11 @@ pub fn write_output(request: &Request) -> io::Result<()> {
         for name in ["output.txt", "config.json"] {
             hasher.write(&fs::read(path.join(name)).unwrap_or_default());
         }
-        if path.is_file() {
-            hasher.write(&fs::read(path)?);
+    }
+    for (role, files) in &request.data {
+        hasher.write(role.as_bytes());
+        for file in files {
+            hasher.write(&fs::read(&file.path)?);
         }
     }
     let value = hasher.finish();

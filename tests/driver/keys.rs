@@ -11,10 +11,15 @@ use tacq_sweep::stage_key::{KeyPayload, StageKey};
 /// Requests' `stage` of every kind, with the roles of its inputs.
 const STAGES: &str = r#"[
   [{"kind":"download","params":{"files":[{"path":"text","bytes":3,"blake3":"ab"}]}}, []],
-  [{"kind":"calibrate","params":{"format":"plain","n_samples":128,"seq_len":2048,
+  [{"kind":"download","params":{"repo_type":"dataset","repo":"cais/mmlu","commit":"c30699e8",
+    "files":["all/test-00000-of-00001.parquet"]}}, []],
+  [{"kind":"download","params":{"sha256":"ab","name":"few_shot"}}, []],
+  [{"kind":"calibrate","params":{"data":{"from":"text","format":"plain"},"n_samples":128,"seq_len":2048,
     "draw":{"sampling":"random","seed":0}}}, ["model","dataset"]],
-  [{"kind":"calibrate","params":{"format":"wikitext","n_samples":128,"seq_len":2048,
+  [{"kind":"calibrate","params":{"data":{"from":"text","format":"wikitext"},"n_samples":128,"seq_len":2048,
     "draw":{"sampling":"first"}}}, ["model","dataset"]],
+  [{"kind":"calibrate","params":{"data":{"from":"examples","examples":{"kind":"mmlu","split":"stem","few_shot":5}},
+    "n_samples":128,"seq_len":2048,"draw":{"sampling":"random","seed":1}}}, ["model","dataset","few_shot"]],
   [{"kind":"quantize","params":{"bits":3,"grid":"minmax","group_size":128,
     "rounding":{"method":"rtn"}}}, ["model"]],
   [{"kind":"quantize","params":{"bits":2,"grid":"mse","dtype":"bf16",
@@ -29,7 +34,17 @@ const STAGES: &str = r#"[
   [{"kind":"evaluate","params":{"dtype":"f32","task":{"protocol":"perplexity","format":"plain","seq_len":2048}}},
     ["model","dataset"]],
   [{"kind":"evaluate","params":{"dtype":"f32",
-    "task":{"protocol":"perplexity","format":"plain","seq_len":512,"n_windows":24}}}, ["model","dataset","checkpoint"]]
+    "task":{"protocol":"perplexity","format":"plain","seq_len":512,"n_windows":24}}}, ["model","dataset","checkpoint"]],
+  [{"kind":"evaluate","params":{"dtype":"bf16","batch_size":32,
+    "task":{"protocol":"multiple_choice","examples":{"kind":"mmlu","split":"all","few_shot":5}}}},
+    ["model","dataset","few_shot"]],
+  [{"kind":"evaluate","params":{"dtype":"f32","task":{"protocol":"generate",
+    "examples":{"kind":"gsm8k","few_shot":8},"max_new_tokens":256,"limit":100,
+    "decoding":{"choose":"sample","temperature":"0.8","top_p":"0.95","seed":0}}}},
+    ["model","dataset","few_shot","checkpoint"]],
+  [{"kind":"evaluate","params":{"dtype":"f32","task":{"protocol":"generate","examples":{"kind":"custom",
+    "prompt":"{{ question }}","completion":" {{ answer }}","few_shot":0,"separator":"\n\n","chat":false},
+    "max_new_tokens":16,"decoding":{"choose":"greedy"},"answer":{"ignore_case":true}}}}, ["model","dataset"]]
 ]"#;
 
 #[test]

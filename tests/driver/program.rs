@@ -3,6 +3,7 @@
 use crate::sandbox::{EXPERIMENT, STAGES, Sandbox, fake_engine};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use tacq_protocol::stage::DownloadParams;
 
 #[test]
 fn it_links_no_libtorch() {
@@ -308,7 +309,7 @@ fn the_weights_that_the_engine_reads_are_those_in_the_key() {
     let sandbox = Sandbox::new();
     sandbox.write("model/model.safetensors.index.json", r#"{"weight_map": {"a": "absent.safetensors"}}"#);
     let plan = sandbox.plan(EXPERIMENT);
-    let tacq_protocol::StageParams::Download(params) = &plan.stages[0].params else {
+    let tacq_protocol::StageParams::Download(DownloadParams::Local(params)) = &plan.stages[0].params else {
         panic!("the model is first")
     };
     let names: Vec<_> = params.files.iter().map(|f| f.path.as_str()).collect();

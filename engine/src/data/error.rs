@@ -5,14 +5,6 @@ use std::path::PathBuf;
 /// Why tokens could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The text is not UTF-8.
-    #[error("{}: not a UTF-8 text (byte {position} is not valid)", path.display())]
-    NotUtf8 {
-        /// The file.
-        path: PathBuf,
-        /// Bytes before the first invalid one.
-        position: usize,
-    },
     /// The tokenizer file is missing or not what the tokenizers library writes.
     #[error("{}: the tokenizer cannot be read: {reason}", path.display())]
     Tokenizer {

@@ -1,9 +1,7 @@
 //! Texts, tokens and calibration sequences.
 
 mod error;
-pub mod python_random;
 pub mod sequences;
-pub mod text;
 pub mod tokenizer;
 
 pub use error::DataError;

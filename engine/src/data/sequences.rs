@@ -1,13 +1,13 @@
 //! A calibration set: sequences of token ids, and how they are drawn from a text.
 
 use super::DataError;
-use super::python_random::PythonRandom;
 use crate::Result;
 use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter};
 use safetensors::Dtype;
 use std::path::Path;
 use tacq_protocol::artifact::file;
-use tacq_protocol::stage::{CalibrateParams, Sampling};
+use tacq_protocol::task::{CalibrateParams, Sampling};
+use tacq_tasks::python_random::PythonRandom;
 use tch::Tensor;
 
 /// Token sequences, one after the other.
@@ -128,7 +128,7 @@ mod tests {
     use serde_json::json;
 
     fn params(n_samples: u32, seq_len: u32, draw: serde_json::Value) -> CalibrateParams {
-        let value = json!({"format": "plain", "n_samples": n_samples, "seq_len": seq_len, "draw": draw});
+        let value = json!({"data": {"from": "text", "format": "plain"}, "n_samples": n_samples, "seq_len": seq_len, "draw": draw});
         serde_json::from_value(value).unwrap()
     }
 

@@ -1,18 +1,23 @@
 //! `calibrate`: text and tokenizer → token sequences.
 
 use super::Context;
+use super::StageError;
 use crate::Result;
-use crate::data::{Sequences, TextTokenizer, text};
+use crate::data::{Sequences, TextTokenizer};
 use tacq_protocol::artifact::role;
-use tacq_protocol::stage::CalibrateParams;
+use tacq_protocol::task::{CalibrateParams, CalibrationData};
+use tacq_tasks::text;
 
 /// Tokenizes the data set's text as one string and draws windows from it.
 pub fn run(params: &CalibrateParams, context: &mut Context<'_>) -> Result<()> {
     let total = u64::from(params.n_samples.get());
-    let path = context.input(role::DATASET)?;
+    let CalibrationData::Text { format } = params.data else {
+        return Err(StageError::NotAnEngineStage { kind: context.request.stage.kind() }.into());
+    };
+    let path = &context.data(role::DATASET)?[0].path;
     let tokenizer = TextTokenizer::open(context.input(role::MODEL)?)?;
     context.report(0, total, "sequences");
-    let ids = tokenizer.encode(&text::read(path, params.format)?)?;
+    let ids = tokenizer.encode(&text::read(path, format)?)?;
     Sequences::draw(&ids, params, path)?.write(context.output())?;
     context.report(total, total, "sequences");
     Ok(())

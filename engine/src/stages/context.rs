@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tacq_protocol::units::DType;
-use tacq_protocol::{Event, LogLevel, Request};
+use tacq_protocol::{DataFile, Event, LogLevel, Request};
 use tch::{Device, Kind};
 
 /// Receives events; the serve loop writes them to standard output, tests collect them.
@@ -55,7 +55,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The folder (or, for a data set, file) of an input that the stage needs.
+    /// The folder of an input that the stage needs.
     pub fn input(&self, role: &'static str) -> Result<&'a Path, StageError> {
         let kind = self.request.stage.kind();
         self.optional_input(role).ok_or(StageError::MissingInput { kind, role })
@@ -64,6 +64,13 @@ impl<'a> Context<'a> {
     /// The folder of an input that may be absent.
     pub fn optional_input(&self, role: &str) -> Option<&'a Path> {
         self.request.inputs.get(role).map(PathBuf::as_path)
+    }
+
+    /// The files of a data set that the stage needs, at least one.
+    pub fn data(&self, role: &'static str) -> Result<&'a [DataFile], StageError> {
+        let kind = self.request.stage.kind();
+        let files = self.request.data.get(role).map(Vec::as_slice).unwrap_or_default();
+        if files.is_empty() { Err(StageError::MissingInput { kind, role }) } else { Ok(files) }
     }
 
     /// The folder that receives the artifact's files.

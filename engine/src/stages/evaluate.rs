@@ -10,7 +10,7 @@ use crate::quant::checkpoint::Checkpoint;
 use crate::{Result, device};
 use std::rc::Rc;
 use tacq_protocol::artifact::{file, role};
-use tacq_protocol::stage::{EvaluateParams, TaskParams};
+use tacq_protocol::task::{EvaluateParams, TaskParams};
 use tacq_protocol::units::DType;
 
 /// Runs the task.
@@ -19,6 +19,9 @@ pub fn run(params: &EvaluateParams, context: &mut Context<'_>) -> Result<()> {
         TaskParams::Perplexity { format, seq_len, n_windows } => {
             let task = perplexity::Task { format: *format, seq_len: *seq_len, n_windows: *n_windows };
             perplexity::run(&task, params.dtype, context)
+        }
+        TaskParams::MultipleChoice { .. } | TaskParams::Generate { .. } => {
+            Err(StageError::NotAnEngineStage { kind: context.request.stage.kind() }.into())
         }
     }
 }

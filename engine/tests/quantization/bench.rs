@@ -59,9 +59,10 @@ impl Bench {
             id: 1,
             stage,
             inputs: inputs.chain([(role::MODEL.to_owned(), self.at("model"))]).collect::<BTreeMap<_, _>>(),
+            data: BTreeMap::new(),
             output: folder(output.to_owned()),
             progress: folder(format!("{output}.progress")),
-            run: Run { device: Device::Cpu, threads: Some(1), checkpoint_secs: 60 },
+            run: Run { device: Device::Cpu, threads: Some(1), checkpoint_secs: 60, batch_size: None },
         };
         let mut models = ModelCache::default();
         let mut context = Context::new(&request, &Silence, &mut models).unwrap();

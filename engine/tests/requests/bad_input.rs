@@ -164,7 +164,7 @@ fn a_missing_text_or_input_is_told() {
     let sandbox = Sandbox::new();
     let mut request = sandbox.calibrate(&fixture("llama"), &sandbox.path("none.txt"), 2, 16);
     assert_fails(&sandbox, &request, InvalidInput, "none.txt: there is no such file or folder");
-    request["inputs"].as_object_mut().unwrap().remove("dataset");
+    request["data"].as_object_mut().unwrap().remove("dataset");
     assert_fails(&sandbox, &request, InvalidInput, "the calibrate stage needs an input `dataset`");
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use tacq_protocol::artifact::role;
 use tacq_protocol::event::Provenance;
 use tacq_protocol::{Event, FailureKind};
 
@@ -50,16 +51,19 @@ impl Sandbox {
     }
 
     fn request(&self, kind: &str, params: Value, inputs: &[(&str, &Path)]) -> Value {
+        let (data, inputs): (Vec<_>, Vec<_>) = inputs.iter().partition(|(role, _)| role::DATA.contains(role));
         let inputs: serde_json::Map<_, _> = inputs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
+        let data: serde_json::Map<_, _> =
+            data.iter().map(|(k, v)| ((*k).to_owned(), json!([{"name": "text", "path": v}]))).collect();
         json!({
-            "id": 5, "stage": {"kind": kind, "params": params}, "inputs": inputs,
+            "id": 5, "stage": {"kind": kind, "params": params}, "inputs": inputs, "data": data,
             "output": self.path("output"), "progress": self.path("progress"),
             "run": {"device": "cpu", "threads": 1, "checkpoint_secs": 0}
         })
     }
 
     fn calibrate(&self, model: &Path, text: &Path, n_samples: u32, seq_len: u32) -> Value {
-        let params = json!({"format": "plain", "n_samples": n_samples, "seq_len": seq_len,
+        let params = json!({"data": {"from": "text", "format": "plain"}, "n_samples": n_samples, "seq_len": seq_len,
             "draw": {"sampling": "first"}});
         self.request("calibrate", params, &[("model", model), ("dataset", text)])
     }

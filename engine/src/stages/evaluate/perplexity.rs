@@ -3,17 +3,18 @@
 use super::load_model;
 use super::records::Records;
 use crate::Result;
-use crate::data::{DataError, TextTokenizer, text};
+use crate::data::{DataError, TextTokenizer};
 use crate::fsx;
 use crate::stages::{Context, StageError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tacq_protocol::artifact::{Metrics, file, role};
-use tacq_protocol::stage::TextFormat;
+use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{DType, NWindows, SeqLen};
+use tacq_tasks::text;
 use tch::Tensor;
 
-/// What is measured; see [`tacq_protocol::stage::TaskParams::Perplexity`].
+/// What is measured; see [`tacq_protocol::task::TaskParams::Perplexity`].
 pub struct Task {
     /// How the file becomes a string.
     pub format: TextFormat,
@@ -65,12 +66,15 @@ pub fn run(task: &Task, dtype: DType, context: &mut Context<'_>) -> Result<()> {
     }
     records.write(context.output())?;
     let metrics = BTreeMap::from([("perplexity".to_owned(), perplexity(records.done()))]);
-    Ok(fsx::write_json(&context.output().join(file::METRICS), &Metrics { metrics, n_examples: total })?)
+    Ok(fsx::write_json(
+        &context.output().join(file::METRICS),
+        &Metrics { metrics, n_examples: total, intervals: BTreeMap::new() },
+    )?)
 }
 
 /// Token ids of the windows, seq_len each.
 fn windows(task: &Task, context: &Context<'_>) -> Result<Vec<Vec<i64>>> {
-    let path = context.input(role::DATASET)?;
+    let path = &context.data(role::DATASET)?[0].path;
     let tokenizer = TextTokenizer::open(context.input(role::MODEL)?)?;
     let ids = tokenizer.encode(&text::read(path, task.format)?)?;
     let seq_len = task.seq_len.get() as usize;

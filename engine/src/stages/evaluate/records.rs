@@ -21,8 +21,8 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
     /// Opens the records of an earlier attempt, or starts anew. What follows the last whole, valid line (a kill
     /// may tear one) is cut off.
     pub fn open(progress: &Path) -> Result<Self> {
-        let path = progress.join(file::RECORDS);
-        let fail = |action| move |e| FsError::new(action, &progress.join(file::RECORDS), e);
+        let path = progress.join(file::RECORDS_LOG);
+        let fail = |action| move |e| FsError::new(action, &progress.join(file::RECORDS_LOG), e);
         let text = if path.exists() { fsx::read(&path)? } else { Vec::new() };
         let mut done = Vec::new();
         let mut valid = 0;
@@ -61,7 +61,7 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
 
     /// Writes all records into the artifact.
     pub fn write(&self, output: &Path) -> Result<()> {
-        Ok(fsx::write_atomic(&output.join(file::RECORDS), &fsx::read(&self.path)?)?)
+        Ok(fsx::write_atomic(&output.join(file::RECORDS_LOG), &fsx::read(&self.path)?)?)
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
         let mut records = Records::open(folder.path()).unwrap();
         records.push(vec![1, 2]).unwrap();
         records.push(vec![3]).unwrap();
-        let path = folder.path().join(file::RECORDS);
+        let path = folder.path().join(file::RECORDS_LOG);
         let whole = std::fs::read(&path).unwrap();
         for torn in ["[4", "[4,", "{}\n[5]\n", "\0\0\0\0"] {
             std::fs::write(&path, [whole.as_slice(), torn.as_bytes()].concat()).unwrap();

@@ -1,15 +1,17 @@
 //! How a text data set's file becomes the one string that is tokenized.
 
-use super::DataError;
-use crate::{Result, fsx};
+use crate::TaskError;
 use std::borrow::Cow;
 use std::path::Path;
-use tacq_protocol::stage::TextFormat;
+use tacq_protocol::task::TextFormat;
 
 /// Reads a text data set's file as one string.
-pub fn read(path: &Path, format: TextFormat) -> Result<String> {
-    let text = String::from_utf8(fsx::read(path)?)
-        .map_err(|e| DataError::NotUtf8 { path: path.to_owned(), position: e.utf8_error().valid_up_to() })?;
+pub fn read(path: &Path, format: TextFormat) -> Result<String, TaskError> {
+    let bytes = std::fs::read(path).map_err(|source| TaskError::Read { path: path.to_owned(), source })?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let position = e.utf8_error().valid_up_to();
+        TaskError::malformed(path, format!("not a UTF-8 text (byte {position} is not valid)"))
+    })?;
     Ok(match joined(&text, format) {
         Cow::Borrowed(_) => text,
         Cow::Owned(joined) => joined,
@@ -23,7 +25,7 @@ pub fn read(path: &Path, format: TextFormat) -> Result<String> {
 fn joined(text: &str, format: TextFormat) -> Cow<'_, str> {
     match format {
         TextFormat::Plain => Cow::Borrowed(text),
-        TextFormat::Wikitext => {
+        _ => {
             let row = |line: &'_ str| if line.trim().is_empty() { String::new() } else { line.to_owned() };
             Cow::Owned(text.split_inclusive('\n').map(row).collect::<Vec<_>>().join("\n\n"))
         }
