@@ -181,6 +181,10 @@ pub enum TaskParams {
         /// How an answer is found and compared, for custom examples.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer: Option<AnswerParams>,
+        /// For Spider: questions whose database is not in the input are left out before `limit` counts, instead of
+        /// being errors.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        skip_missing_databases: bool,
         /// Examples scored; all when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<NExamples>,
