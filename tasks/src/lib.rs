@@ -4,6 +4,7 @@
 
 mod error;
 pub mod python_random;
+pub mod records;
 pub mod text;
 
 pub use error::TaskError;
