@@ -1,8 +1,8 @@
 //! The user's models and data sets: found, checked without libtorch, and hashed before anything runs.
 
 use crate::fsx;
-use crate::spec::Position;
 use crate::spec::experiment::{ModelSource, SplitSource};
+use crate::spec::{Location, Position};
 use crate::store::{Fingerprint, SourceDigests};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -64,8 +64,13 @@ const OPTIONAL_MODEL_FILES: [&str; 3] =
 
 /// Finds and hashes a model folder.
 pub(super) fn model(model: &ModelSource, digests: &mut SourceDigests) -> Result<Resolved, SourceProblem> {
-    let folder = &model.folder;
     let problem = |message: String| SourceProblem { position: model.position, message };
+    let Location::Local(folder) = &model.location else {
+        return Err(problem(format!(
+            "there is no model folder {}; download the model and set `model` to its folder (--set model=FOLDER)",
+            model.location
+        )));
+    };
     if !fsx::metadata(folder).is_ok_and(|m| m.is_dir()) {
         return Err(problem(format!(
             "there is no model folder {}; set `model` to a folder with config.json, tokenizer.json and safetensors (--set model=FOLDER)",

@@ -89,20 +89,15 @@ fn distinct_tasks(trials: &[Trial]) -> Vec<String> {
     tasks
 }
 
-/// The models' names in labels and tables: the last part of the path, or all of it where two share the last.
+/// The models' names in labels and tables: the last part of the path or of the repository's name, or all that was
+/// written where two share that.
 pub fn model_names(experiment: &Experiment) -> Vec<String> {
-    let last = |folder: &std::path::Path| {
-        folder
-            .file_name()
-            .map_or_else(|| folder.to_string_lossy(), |name| name.to_string_lossy())
-            .into_owned()
-    };
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for model in &experiment.models {
-        *count.entry(last(&model.folder)).or_default() += 1;
+        *count.entry(model.location.short_name()).or_default() += 1;
     }
     let name = |model: &super::experiment::ModelSource| {
-        let last = last(&model.folder);
+        let last = model.location.short_name();
         if count[&last] > 1 { model.text.clone() } else { last }
     };
     experiment.models.iter().map(name).collect()

@@ -3,6 +3,7 @@
 //! Nothing here knows YAML; [`super::resolve`] builds it from what was written.
 
 use super::error::Position;
+use super::location::Location;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tacq_protocol::stage::{Grid, RoundingParams, Score};
@@ -49,8 +50,8 @@ pub struct Experiment {
 pub struct ModelSource {
     /// As written; names the model in labels and tables by its last path component.
     pub text: String,
-    /// The folder, relative paths taken from the working directory.
-    pub folder: PathBuf,
+    /// A folder or a repository of the hub.
+    pub location: Location,
     /// Where it was written.
     pub position: Position,
 }

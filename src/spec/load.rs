@@ -71,6 +71,7 @@ fn not_utf8(path: &Path, valid: &[u8]) -> SpecErrors {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Location;
 
     const TEXT: &str = "name: x\nmodel: a\ndatasets: {d: {test: b}}\nsweep: {bits: 3, methods: rtn}\n";
 
@@ -92,7 +93,7 @@ mod tests {
     fn the_last_set_of_a_key_counts() {
         let experiment = parse(TEXT, &["sweep.bits=[2, 4]", "sweep.bits=8", "model=/a b/c=d"]).unwrap();
         assert_eq!(experiment.bits.iter().map(|bits| bits.get()).collect::<Vec<_>>(), [8]);
-        assert_eq!(experiment.models[0].folder, Path::new("/a b/c=d"));
+        assert_eq!(experiment.models[0].location, Location::Local("/a b/c=d".into()));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What was written → what is meant: defaults filled in, names looked up, axes expanded.
 
 use super::experiment::{Calibration, CalibrationSampling, Experiment, ModelSource, Report, RunSettings};
+use super::location::Location;
 use super::methods;
 use super::node::Place;
 use super::raw;
 use super::read::{Field, List, Reader, Spanned};
 use super::scalar::{FilePath, Name};
 use super::tasks::{self, Declared};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tacq_protocol::units::{DType, Device, NSamples, Seed, SeqLen};
 
 /// The built-in template that is rendered when none is named.
@@ -74,14 +75,14 @@ pub fn values<T>(items: Vec<Spanned<T>>) -> Vec<T> {
 fn models(list: List<FilePath>, reader: &mut Reader) -> Vec<ModelSource> {
     let mut models: Vec<ModelSource> = Vec::new();
     for Spanned { value: FilePath(text), place } in list.items {
-        let folder = PathBuf::from(&text);
-        // `a/b/` and `a/./b` are `a/b`: components compare so.
-        if let Some(same) = models.iter().find(|model| model.folder == folder) {
+        let location = Location::of_model(&text);
+        // `/a/b/` and `/a/./b` are `/a/b`: components of paths compare so.
+        if let Some(same) = models.iter().find(|model| model.location == location) {
             let message = format!("the same model as `{}`", same.text);
             reader.report_with(&place, message, Some("remove one of them".to_owned()));
             continue;
         }
-        models.push(ModelSource { text, folder, position: place.position });
+        models.push(ModelSource { text, location, position: place.position });
     }
     models
 }

@@ -55,7 +55,7 @@ fn describe(experiment: &Experiment) -> String {
     }
     let Experiment { name, models, datasets, tasks, calibration, report, run, .. } = experiment;
     for model in models {
-        writeln!(text, "model {}", model.folder.display()).expect("text");
+        writeln!(text, "model {}", model.location).expect("text");
     }
     for (name, dataset) in datasets {
         let path = |split: &Option<spec::experiment::SplitSource>| {
