@@ -21,6 +21,9 @@ pub enum TaskError {
         /// What is wrong, and in which row or line.
         reason: String,
     },
+    /// A prediction cannot be scored by executing it.
+    #[error(transparent)]
+    Sql(#[from] crate::sql::SqlError),
 }
 
 fn in_words(error: &std::io::Error) -> String {

@@ -5,6 +5,7 @@
 mod error;
 pub mod python_random;
 pub mod records;
+pub mod sql;
 pub mod text;
 
 pub use error::TaskError;
