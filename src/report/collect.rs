@@ -1,6 +1,6 @@
 //! The store's results as rows, one per trial, task and metric.
 
-use super::{NO_METHOD, Row};
+use super::{Coordinates, NO_METHOD, Row};
 use crate::plan::{Plan, PlannedTrial, StageId};
 use crate::spec::experiment::{Experiment, Method};
 use crate::spec::model_names;
@@ -26,19 +26,20 @@ pub fn collect(experiment: &Experiment, plan: &Plan, store: &Store) -> Result<Ve
     for planned in &plan.trials {
         for (task, id) in &planned.evaluations {
             let Some(found) = metrics.get(id) else { continue };
+            let size = planned.checkpoint.and_then(|id| sizes.get(&id));
             for (metric, &value) in &found.metrics {
-                let mut row = describe(experiment, planned, &models);
-                if let Some(size) = planned.checkpoint.and_then(|id| sizes.get(&id)) {
-                    row.avg_bits = Some(size.avg_bits);
-                    row.bytes_on_disk = Some(size.bytes);
-                }
-                row.task.clone_from(task);
-                row.metric.clone_from(metric);
-                row.value = value;
-                row.n_examples = found.n_examples;
-                row.stage_key_evaluate = key(plan, *id);
-                row.stage_key_checkpoint = planned.checkpoint.map(|id| key(plan, id));
-                rows.push(row);
+                rows.push(Row {
+                    trial: coordinates(experiment, planned, &models),
+                    avg_bits: size.map(|size| size.avg_bits),
+                    bytes_on_disk: size.map(|size| size.bytes),
+                    task: task.clone(),
+                    metric: metric.clone(),
+                    value,
+                    n_examples: found.n_examples,
+                    seed: planned.trial.seed.map(|s| s.get()),
+                    stage_key_evaluate: key(plan, *id),
+                    stage_key_checkpoint: planned.checkpoint.map(|id| key(plan, id)),
+                });
             }
         }
     }
@@ -49,15 +50,14 @@ fn key(plan: &Plan, id: StageId) -> String {
     plan.stages[id].key().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The coordinates of a trial.
-fn describe(experiment: &Experiment, planned: &PlannedTrial, models: &[String]) -> Row {
+fn coordinates(experiment: &Experiment, planned: &PlannedTrial, models: &[String]) -> Coordinates {
     let trial = &planned.trial;
     let method = trial.method.as_ref();
     let tacq = method.and_then(|m| match m {
         Method::Tacq(tacq) => Some(tacq),
         Method::Uniform(_) => None,
     });
-    Row {
+    Coordinates {
         experiment: experiment.name.clone(),
         model: models[trial.model].clone(),
         condition_on: trial.condition_on.clone(),
@@ -67,8 +67,6 @@ fn describe(experiment: &Experiment, planned: &PlannedTrial, models: &[String]) 
         group_size: method.and_then(|m| m.uniform().group_size).map(|g| g.get()),
         outlier_ratio: tacq.map(|t| t.outlier_ratio.to_string()),
         variant: method.and_then(Method::variant),
-        seed: trial.seed.map(|s| s.get()),
-        ..Row::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows as Polars frames, frames as CSV and Parquet. The only module that names Polars.
 
+use super::coordinates::Coordinates;
 use super::error::ReportError;
 use super::row::Row;
 use super::summary::Group;
@@ -17,18 +18,26 @@ macro_rules! columns {
     };
 }
 
+/// The columns of what was quantized how.
+fn coordinates<'a>(trials: impl Iterator<Item = &'a Coordinates>) -> Vec<Column> {
+    let trials: Vec<&Coordinates> = trials.collect();
+    columns!(trials;
+        experiment: |t| t.experiment.as_str(),
+        model: |t| t.model.as_str(),
+        condition_on: |t| t.condition_on.as_deref(),
+        method: |t| t.method.as_str(),
+        saliency: |t| t.saliency.as_deref(),
+        bits: |t| t.bits,
+        group_size: |t| t.group_size,
+        outlier_ratio: |t| t.outlier_ratio_value(),
+        variant: |t| t.variant.as_deref(),
+    )
+}
+
 /// The rows, in the order given.
 pub fn results(rows: &[Row]) -> PolarsResult<DataFrame> {
-    let columns = columns!(rows;
-        experiment: |r| r.experiment.as_str(),
-        model: |r| r.model.as_str(),
-        condition_on: |r| r.condition_on.as_deref(),
-        method: |r| r.method.as_str(),
-        saliency: |r| r.saliency.as_deref(),
-        bits: |r| r.bits,
-        group_size: |r| r.group_size,
-        outlier_ratio: Row::outlier_ratio_value,
-        variant: |r| r.variant.as_deref(),
+    let mut columns = coordinates(rows.iter().map(|row| &row.trial));
+    columns.extend(columns!(rows;
         avg_bits: |r| r.avg_bits,
         bytes_on_disk: |r| r.bytes_on_disk,
         task: |r| r.task.as_str(),
@@ -38,22 +47,14 @@ pub fn results(rows: &[Row]) -> PolarsResult<DataFrame> {
         seed: |r| r.seed,
         stage_key_evaluate: |r| r.stage_key_evaluate.as_str(),
         stage_key_checkpoint: |r| r.stage_key_checkpoint.as_deref(),
-    );
+    ));
     DataFrame::new(rows.len(), columns)
 }
 
 /// The groups, in the order given.
 pub fn summary(groups: &[Group]) -> PolarsResult<DataFrame> {
-    let columns = columns!(groups;
-        experiment: |g| g.experiment.as_str(),
-        model: |g| g.model.as_str(),
-        condition_on: |g| g.condition_on.as_deref(),
-        method: |g| g.method.as_str(),
-        saliency: |g| g.saliency.as_deref(),
-        bits: |g| g.bits,
-        group_size: |g| g.group_size,
-        outlier_ratio: |g| g.outlier_ratio.as_deref().and_then(|text| text.parse::<f64>().ok()),
-        variant: |g| g.variant.as_deref(),
+    let mut columns = coordinates(groups.iter().map(|group| &group.trial));
+    columns.extend(columns!(groups;
         avg_bits: |g| g.avg_bits,
         bytes_on_disk: |g| g.bytes_on_disk,
         task: |g| g.task.as_str(),
@@ -61,7 +62,7 @@ pub fn summary(groups: &[Group]) -> PolarsResult<DataFrame> {
         n: |g| g.n,
         mean: |g| g.mean,
         sd: |g| g.sd,
-    );
+    ));
     DataFrame::new(groups.len(), columns)
 }
 

@@ -1,6 +1,6 @@
 //! Groups laid out as a table: a line per quantized model, a column per task and metric.
 
-use super::row::{NO_METHOD, Row};
+use super::row::Row;
 use super::summary::Group;
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub fn table<'a>(rows: &[Row], groups: &'a [Group]) -> (Vec<Column>, Vec<Line<'a
     columns.dedup();
     let mut lines = Vec::new();
     let mut rest = groups;
-    for line in rows.chunk_by(|a, b| a.line_order(b).is_eq()) {
+    for line in rows.chunk_by(|a, b| a.trial.order(&b.trial).is_eq()) {
         let n_groups = line.chunk_by(|a, b| a.cell_order(b).is_eq()).count();
         let (groups, after) = rest.split_at(n_groups);
         rest = after;
@@ -41,7 +41,7 @@ pub fn table<'a>(rows: &[Row], groups: &'a [Group]) -> (Vec<Column>, Vec<Line<'a
             let index = columns.binary_search(&column(group)).expect("each group's column is there");
             cells[index] = Some(group);
         }
-        lines.push(Line { of: &groups[0], is_baseline: groups[0].method == NO_METHOD, cells });
+        lines.push(Line { of: &groups[0], is_baseline: groups[0].trial.is_baseline(), cells });
     }
     (columns, lines)
 }

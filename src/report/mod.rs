@@ -5,6 +5,7 @@
 
 mod collect;
 mod context;
+mod coordinates;
 mod error;
 mod frame;
 mod layout;
@@ -15,7 +16,8 @@ mod summary;
 mod write;
 
 pub use collect::collect;
+pub use coordinates::{Coordinates, NO_METHOD};
 pub use error::ReportError;
 pub use render::BUILT_IN_TEMPLATES;
-pub use row::{NO_METHOD, Row};
+pub use row::Row;
 pub use write::{ReportSettings, write};

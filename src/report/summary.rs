@@ -1,5 +1,6 @@
 //! Rows that differ only in their seed, taken together.
 
+use super::coordinates::Coordinates;
 use super::row::Row;
 use super::stats::spread;
 use serde::Serialize;
@@ -7,24 +8,9 @@ use serde::Serialize;
 /// Mean and spread of one metric over seeds; the fields are the columns of `summary.csv`, in this order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
-    /// Name of the experiment.
-    pub experiment: String,
-    /// Name of the base model.
-    pub model: String,
-    /// Data set calibrated on.
-    pub condition_on: Option<String>,
-    /// Method; `none` for the 16-bit model.
-    pub method: String,
-    /// What ranked the weights that stay in 16 bit.
-    pub saliency: Option<String>,
-    /// Bits per quantized weight.
-    pub bits: u32,
-    /// Columns that share a grid; a whole row when absent.
-    pub group_size: Option<u32>,
-    /// Share of the linear weights kept in 16 bit.
-    pub outlier_ratio: Option<String>,
-    /// Further parameters that are not at their defaults.
-    pub variant: Option<String>,
+    /// What was evaluated.
+    #[serde(flatten)]
+    pub trial: Coordinates,
     /// Mean bits per linear weight.
     pub avg_bits: Option<f64>,
     /// Mean bytes of the packed linear weights, rounded.
@@ -53,15 +39,7 @@ fn group(rows: &[Row]) -> Group {
     let avg_bits: Vec<f64> = rows.iter().filter_map(|row| row.avg_bits).collect();
     let bytes: Vec<f64> = rows.iter().filter_map(|row| row.bytes_on_disk).map(|bytes| bytes as f64).collect();
     Group {
-        experiment: first.experiment.clone(),
-        model: first.model.clone(),
-        condition_on: first.condition_on.clone(),
-        method: first.method.clone(),
-        saliency: first.saliency.clone(),
-        bits: first.bits,
-        group_size: first.group_size,
-        outlier_ratio: first.outlier_ratio.clone(),
-        variant: first.variant.clone(),
+        trial: first.trial.clone(),
         avg_bits: super::stats::spread(&avg_bits).map(|spread| spread.mean),
         bytes_on_disk: super::stats::spread(&bytes).map(|spread| spread.mean.round() as u64),
         task: first.task.clone(),

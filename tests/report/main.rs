@@ -3,15 +3,19 @@
 mod templates;
 
 use std::path::Path;
-use tacq_sweep::report::{ReportSettings, Row, write};
+use tacq_sweep::report::{Coordinates, NO_METHOD, ReportSettings, Row, write};
 
 /// Three methods on one model, the last with two seeds.
 pub fn rows() -> Vec<Row> {
-    let row = Row {
+    let model = Coordinates {
         experiment: "demo".into(),
         model: "SmolLM2".into(),
-        method: "none".into(),
+        method: NO_METHOD.into(),
         bits: 16,
+        ..Coordinates::default()
+    };
+    let row = Row {
+        trial: model.clone(),
         task: "wikitext2".into(),
         metric: "perplexity".into(),
         value: 32.883_701_324_462_89,
@@ -19,35 +23,46 @@ pub fn rows() -> Vec<Row> {
         stage_key_evaluate: "e0".into(),
         ..Row::default()
     };
-    let quantized = Row { condition_on: Some("wikitext2".into()), bits: 3, ..row.clone() };
-    let gptq = Row {
+    let quantized = Coordinates {
+        condition_on: Some("wikitext2".into()),
         method: "gptq".into(),
+        bits: 3,
+        ..model.clone()
+    };
+    let gptq = Row {
+        trial: quantized.clone(),
         avg_bits: Some(3.0),
         bytes_on_disk: Some(39_813_120),
         value: 170.6,
         stage_key_evaluate: "e1".into(),
         stage_key_checkpoint: Some("c1".into()),
-        ..quantized.clone()
+        ..row.clone()
     };
     let variant = Row {
-        variant: Some("minmax damp=0.1".into()),
-        group_size: Some(128),
+        trial: Coordinates {
+            variant: Some("minmax damp=0.1".into()),
+            group_size: Some(128),
+            ..quantized.clone()
+        },
         value: 150.25,
         stage_key_evaluate: "e2".into(),
         stage_key_checkpoint: Some("c2".into()),
         ..gptq.clone()
     };
     let tacq = |seed: u32, value: f64| Row {
-        method: "tacq".into(),
-        saliency: Some("tacq".into()),
-        outlier_ratio: Some("0.0035".into()),
+        trial: Coordinates {
+            method: "tacq".into(),
+            saliency: Some("tacq".into()),
+            outlier_ratio: Some("0.0035".into()),
+            ..quantized.clone()
+        },
         avg_bits: Some(3.1015),
         bytes_on_disk: Some(41_000_000),
         value,
         seed: Some(seed),
         stage_key_evaluate: format!("e3{seed}"),
         stage_key_checkpoint: Some(format!("c3{seed}")),
-        ..quantized.clone()
+        ..row.clone()
     };
     vec![row.clone(), gptq, variant, tacq(0, 61.0), tacq(1, 63.0)]
 }
@@ -171,7 +186,7 @@ fn values_that_are_no_numbers_stay_visible() {
 fn text_with_separators_survives() {
     let dir = tempfile::tempdir().unwrap();
     let mut rows = rows();
-    rows[0].model = "a,\"b\"|c".into();
+    rows[0].trial.model = "a,\"b\"|c".into();
     write(dir.path(), &rows, &settings(&["table.md.j2"])).unwrap();
     assert!(read(dir.path(), "results.csv").contains("demo,\"a,\"\"b\"\"|c\",,none"));
     assert!(read(dir.path(), "table.md").contains("| a,\"b\"\\|c |"));
@@ -193,10 +208,13 @@ fn ten_thousand_rows_are_quick() {
     let dir = tempfile::tempdir().unwrap();
     let rows: Vec<Row> = (0..10_000)
         .map(|i| Row {
-            model: format!("model-{}", i / 1000),
+            trial: Coordinates {
+                model: format!("model-{}", i / 1000),
+                bits: i / 5 % 8 + 1,
+                outlier_ratio: Some(format!("0.0{}", i / 40 % 25 + 1)),
+                ..rows()[3].trial.clone()
+            },
             seed: Some(i % 5),
-            bits: i / 5 % 8 + 1,
-            outlier_ratio: Some(format!("0.0{}", i / 40 % 25 + 1)),
             value: f64::from(i).sqrt(),
             stage_key_evaluate: format!("{i:064}"),
             stage_key_checkpoint: Some(format!("{i:064}")),

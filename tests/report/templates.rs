@@ -81,7 +81,7 @@ fn html_is_escaped_and_markdown_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let mut rows = rows();
     rows.truncate(1);
-    rows[0].model = "a<b".into();
+    rows[0].trial.model = "a<b".into();
     let html = template(dir.path(), "t.html.j2", "{{ rows[0].model }}");
     let markdown = template(dir.path(), "t.md.j2", "{{ rows[0].model }}");
     write(dir.path(), &rows, &settings(&[&html, &markdown])).unwrap();
