@@ -1,6 +1,6 @@
 //! The program on the command line, with a stand-in engine: what it prints, how it exits, what it leaves behind.
 
-use crate::sandbox::{EXPERIMENT, STAGES, Sandbox, fake_engine};
+use crate::sandbox::{EXPERIMENT, Finished, STAGES, Sandbox};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use tacq_protocol::stage::DownloadParams;
@@ -116,9 +116,7 @@ fn status_counts_trials_and_names_the_last_failure() {
     let sandbox = Sandbox::new();
     let fresh = sandbox.sweep(&["status", "exp.yaml"]).expect(0).stdout;
     assert!(fresh.contains("0 of 4 trials done"), "{fresh}");
-    let mut run = sandbox.command(&["run", "exp.yaml"]);
-    run.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_DO", "gradients=fail:numerics");
-    let failed = crate::sandbox::Finished::from(run.output().unwrap()).expect(1).says(&[
+    let failed = sandbox.sweep_told(&["run", "exp.yaml"], "gradients=fail:numerics").expect(1).says(&[
         "failed: gradients[model,prose]",
         "told to fail; do not",
         "blocks 7 stages: saliency[",
@@ -144,9 +142,7 @@ fn status_counts_trials_and_names_the_last_failure() {
 fn an_engine_that_dies_or_talks_nonsense_fails_its_stage_only() {
     for what in ["exit", "garbage"] {
         let sandbox = Sandbox::new();
-        let mut run = sandbox.command(&["run", "exp.yaml"]);
-        run.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_DO", format!("gradients={what}"));
-        let ended = crate::sandbox::Finished::from(run.output().unwrap()).expect(1);
+        let ended = sandbox.sweep_told(&["run", "exp.yaml"], &format!("gradients={what}")).expect(1);
         ended.says(&["trying gradients[model,prose] again", "the engine died", "2 of 4 trials done"]);
         sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
     }
@@ -155,11 +151,8 @@ fn an_engine_that_dies_or_talks_nonsense_fails_its_stage_only() {
 #[test]
 fn a_source_that_changes_under_a_stage_is_not_committed() {
     let sandbox = Sandbox::new();
-    let mut run = sandbox.command(&["run", "exp.yaml"]);
-    let train = sandbox.root.join("train.txt");
-    run.env("TACQ_ENGINE", fake_engine())
-        .env("FAKE_ENGINE_DO", format!("calibrate=touch:{}", train.display()));
-    let ended = crate::sandbox::Finished::from(run.output().unwrap()).expect(1);
+    let told = format!("calibrate=touch:{}", sandbox.root.join("train.txt").display());
+    let ended = sandbox.sweep_told(&["run", "exp.yaml"], &told).expect(1);
     ended.says(&["train.txt changed while the sweep ran", "run again"]);
 }
 
@@ -174,9 +167,9 @@ fn an_engine_that_is_not_there_or_not_ours_is_an_environment_error() {
         .sweep(&["run", "exp.yaml", "--engine", "/bin/true"])
         .expect(3)
         .says(&["ended before it was ready"]);
-    let mut run = sandbox.command(&["run", "exp.yaml"]);
-    run.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_PROTOCOL", "99");
-    crate::sandbox::Finished::from(run.output().unwrap()).expect(3).says(&["protocol 99", "build both"]);
+    let mut run = sandbox.command_fake(&["run", "exp.yaml"], "");
+    run.env("FAKE_ENGINE_PROTOCOL", "99");
+    Finished::from(run.output().unwrap()).expect(3).says(&["protocol 99", "build both"]);
 }
 
 #[test]
@@ -276,14 +269,12 @@ fn report_rewrites_lost_tables_without_an_engine() {
 fn two_programs_started_together_share_the_work_and_the_tables() {
     let sandbox = Sandbox::new();
     let spawn = || {
-        let mut run = sandbox.command(&["run", "exp.yaml"]);
-        run.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_LOG", sandbox.root.join("fake.log"));
-        run.env("FAKE_ENGINE_DO", "gradients=wait:300").stderr(std::process::Stdio::piped());
-        run.spawn().unwrap()
+        let mut run = sandbox.command_fake(&["run", "exp.yaml"], "gradients=wait:300");
+        run.stderr(std::process::Stdio::piped()).spawn().unwrap()
     };
     let runs = [spawn(), spawn()];
     for run in runs {
-        let ended = crate::sandbox::Finished::from(run.wait_with_output().unwrap()).expect(0);
+        let ended = Finished::from(run.wait_with_output().unwrap()).expect(0);
         assert!(ended.stderr.contains("4 of 4 trials done"), "{}", ended.stderr);
     }
     assert_eq!(sandbox.asked().len(), STAGES - 3, "every stage but the sources was asked for once");
@@ -295,12 +286,9 @@ fn two_programs_started_together_share_the_work_and_the_tables() {
 #[test]
 fn a_source_that_changes_before_its_stage_is_not_read_under_the_old_key() {
     let sandbox = Sandbox::new();
-    let mut run = sandbox.command(&["run", "exp.yaml"]);
     // The 16-bit model is evaluated first; the training text is read by calibration, later.
-    let train = sandbox.root.join("train.txt");
-    run.env("TACQ_ENGINE", fake_engine())
-        .env("FAKE_ENGINE_DO", format!("evaluate=touch:{}", train.display()));
-    let ended = crate::sandbox::Finished::from(run.output().unwrap()).expect(1);
+    let told = format!("evaluate=touch:{}", sandbox.root.join("train.txt").display());
+    let ended = sandbox.sweep_told(&["run", "exp.yaml"], &told).expect(1);
     ended.says(&["failed: calibrate[model,prose]", "train.txt changed while the sweep ran"]);
 }
 
@@ -321,16 +309,15 @@ fn the_weights_that_the_engine_reads_are_those_in_the_key() {
 fn ctrl_c_stops_the_engine_at_once_and_says_how_to_resume() {
     use std::os::unix::process::CommandExt;
     let sandbox = Sandbox::new();
-    let mut run = sandbox.command(&["run", "exp.yaml", "--set", "run.checkpoint_secs=7"]);
-    run.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_DO", "calibrate=wait:600000");
-    run.env("FAKE_ENGINE_LOG", sandbox.root.join("fake.log"));
+    let arguments = ["run", "exp.yaml", "--set", "run.checkpoint_secs=7"];
+    let mut run = sandbox.command_fake(&arguments, "calibrate=wait:600000");
     let run = run.process_group(0).stderr(std::process::Stdio::piped()).spawn().unwrap();
     while !fs::read_to_string(sandbox.root.join("fake.log")).is_ok_and(|log| log.contains("calibrate")) {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     // SAFETY: a plain system call on a process group of our own.
     unsafe { libc::kill(-i32::try_from(run.id()).unwrap(), libc::SIGINT) };
-    let ended = crate::sandbox::Finished::from(run.wait_with_output().unwrap()).expect(130);
+    let ended = Finished::from(run.wait_with_output().unwrap()).expect(130);
     ended.says(&["interrupted; resume with: tacq-sweep run exp.yaml --set run.checkpoint_secs=7"]);
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
 }

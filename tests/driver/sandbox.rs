@@ -97,11 +97,22 @@ impl Sandbox {
         Finished::from(self.command(arguments).output().expect("the program starts"))
     }
 
+    /// [`Self::command`] with the stand-in engine, told what to do on a stage; see `tacq-fake-engine`.
+    pub fn command_fake(&self, arguments: &[&str], told: &str) -> Command {
+        let mut command = self.command(arguments);
+        command.env("TACQ_ENGINE", beside("tacq-fake-engine"));
+        command.env("FAKE_ENGINE_LOG", self.root.join("fake.log")).env("FAKE_ENGINE_DO", told);
+        command
+    }
+
     /// Runs it with the stand-in engine.
     pub fn sweep_fake(&self, arguments: &[&str]) -> Finished {
-        let mut command = self.command(arguments);
-        command.env("TACQ_ENGINE", fake_engine()).env("FAKE_ENGINE_LOG", self.root.join("fake.log"));
-        Finished::from(command.output().expect("the program starts"))
+        self.sweep_told(arguments, "")
+    }
+
+    /// Runs it with the stand-in engine, told what to do on a stage.
+    pub fn sweep_told(&self, arguments: &[&str], told: &str) -> Finished {
+        Finished::from(self.command_fake(arguments, told).output().expect("the program starts"))
     }
 
     /// Kinds of stages that the stand-in engine was asked for since the last call, in order.
@@ -168,8 +179,4 @@ pub fn beside(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_tacq-sweep")).with_file_name(name);
     assert!(path.exists(), "{} is missing: build it with `cargo build --workspace`", path.display());
     path
-}
-
-pub fn fake_engine() -> PathBuf {
-    beside("tacq-fake-engine")
 }
