@@ -62,6 +62,23 @@ pub mod file {
     pub const RECORDS_LOG: &str = "records.jsonl";
 }
 
+/// Names of metrics, the keys of [`Metrics::metrics`].
+pub mod metric {
+    /// exp of the mean of the records' values; lower is better.
+    pub const PERPLEXITY: &str = "perplexity";
+    /// Share of questions whose most likely choice is the right one.
+    pub const ACCURACY: &str = "accuracy";
+    /// Share of answers that are the wanted text.
+    pub const EXACT_MATCH: &str = "exact_match";
+    /// Share of queries with the wanted query's result.
+    pub const EXECUTION_ACCURACY: &str = "execution_accuracy";
+
+    /// Whether it is a share of right answers: the mean of the records' values, from 0 to 1.
+    pub fn is_share(name: &str) -> bool {
+        [ACCURACY, EXACT_MATCH, EXECUTION_ACCURACY].contains(&name)
+    }
+}
+
 /// What a `download` stage fixed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {

@@ -19,10 +19,9 @@ pub fn bootstrap_means(values: &[f64]) -> Vec<f64> {
         return Vec::new();
     }
     let n = values.len();
-    let mut state = 0x7461_6371_u64;
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| (0..n).map(|_| values[below(&mut state, n)]).sum::<f64>() / n as f64)
-        .collect();
+    let mut random = SplitMix64::fixed();
+    let mut means: Vec<f64> =
+        (0..RESAMPLES).map(|_| (0..n).map(|_| values[random.below(n)]).sum::<f64>() / n as f64).collect();
     means.sort_by(f64::total_cmp);
     means
 }
@@ -36,15 +35,29 @@ pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     Some(sorted[low] + (sorted[high] - sorted[low]) * (place - low as f64))
 }
 
-/// A number below `n`, from SplitMix64 (Steele, Lea and Flood 2014) by multiplication; its bias of n / 2^64 is nothing
-/// beside the bootstrap's noise.
-fn below(state: &mut u64, n: usize) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^= z >> 31;
-    ((u128::from(z) * n as u128) >> 64) as usize
+/// SplitMix64 (Steele, Lea and Flood 2014): the draws of intervals and tests, the same everywhere.
+#[derive(Debug, Clone)]
+pub struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// The one generator of this module and of the tests that go with it.
+    pub fn fixed() -> Self {
+        Self(0x7461_6371)
+    }
+
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`, by multiplication; its bias of n / 2^64 is nothing beside the bootstrap's noise.
+    fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.bits()) * n as u128) >> 64) as usize
+    }
 }
 
 #[cfg(test)]
