@@ -222,6 +222,9 @@ fn hostile() -> Vec<String> {
     queries.push(format!("WITH t0 AS (SELECT id FROM pet), {} SELECT count(*) FROM t39", doubled.join(", ")));
     queries.push(format!("SELECT '{}'", "x".repeat(1_000_000)));
     queries.push(format!("SELECT 1 -- {}", "x".repeat(1_000_000)));
+    for opening in ["/*", "'", "'\\", "[", "\"a", "year(curdate(", "a.", "distinct "] {
+        queries.push(format!("SELECT {}", opening.repeat(500_000)));
+    }
     let deep = |open: &str, inner: &str, close: &str, n: usize| open.repeat(n) + inner + &close.repeat(n);
     queries.push(format!("SELECT {}", deep("(", "1", ")", 40_000)));
     queries.push(format!("SELECT {}1", "+-".repeat(40_000)));

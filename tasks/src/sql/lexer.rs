@@ -7,21 +7,23 @@
 /// The tokens of a query, in order and without gaps.
 pub(super) fn tokens(sql: &str) -> impl Iterator<Item = &str> {
     let mut position = 0;
+    // Looked for once: text full of comments that are opened and never closed is read in one pass, too.
+    let last_close = sql.rfind("*/").unwrap_or(0);
     std::iter::from_fn(move || {
         let start = position;
-        position = end_of_token(sql, start)?;
+        position = end_of_token(sql, start, last_close)?;
         Some(&sql[start..position])
     })
 }
 
 /// Where the token that begins at a position ends; nothing at the end of the text.
-fn end_of_token(sql: &str, start: usize) -> Option<usize> {
+fn end_of_token(sql: &str, start: usize, last_close: usize) -> Option<usize> {
     let rest = &sql[start..];
     let first = rest.chars().next()?;
     let single = start + first.len_utf8();
     let before = sql[..start].chars().next_back();
     let end = match first {
-        '/' if rest.starts_with("/*") => match end_of_comment(rest) {
+        '/' if rest.starts_with("/*") && start < last_close => match end_of_comment(rest) {
             Some(length) => start + length,
             None => start + length_of(rest, is_operator),
         },

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Bounds of one query. All but `wall_clock` give the same verdict on every machine and every day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Instructions of SQLite's virtual machine, counted in thousands; some 10 seconds of the default. Spider's own
-    /// queries need at most a few hundred thousand.
+    /// Instructions of SQLite's virtual machine, counted in thousands; the default takes some 10 seconds. Spider's own
+    /// queries need fewer than 100,000.
     pub steps: u64,
     /// The last resort, for what a count of steps does not see: a single step that takes for ever.
     pub wall_clock: Duration,

@@ -68,7 +68,8 @@ impl Scorer {
             rows: gold.rows.len(),
             bytes: gold.rows.iter().flatten().map(Value::bytes).sum(),
         };
-        let difference = match run(path, &text::prediction(prediction), &self.limits, bounds) {
+        let sql = text::prediction(prediction);
+        let difference = match run(path, &sql, &self.limits, bounds) {
             Ok(predicted) => {
                 difference(&gold, &predicted, text::orders_rows(&gold_query)).map(|reason| reason.to_string())
             }
