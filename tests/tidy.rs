@@ -54,7 +54,7 @@ fn sources(folders: &[&str]) -> Vec<Source> {
 }
 
 const ALL: &[&str] =
-    &["src", "engine/src", "engine/tests", "engine/build.rs", "protocol/src", "testkit", "tests"];
+    &["src", "engine/src", "engine/tests", "engine/build.rs", "protocol/src", "tasks", "testkit", "tests"];
 
 fn all_sources() -> Vec<Source> {
     let present: Vec<&str> = ALL.iter().copied().filter(|folder| root().join(folder).exists()).collect();
@@ -130,7 +130,7 @@ fn driver_does_not_depend_on_libtorch() {
 fn engine_does_not_depend_on_the_driver() {
     let engine = dependencies("tacq-engine");
     assert!(engine.contains("torch-sys"), "Cargo.lock is not read right");
-    for driver_only in ["tacq-sweep", "yaml_serde", "polars", "clap"] {
+    for driver_only in ["tacq-sweep", "saphyr-parser", "polars", "clap"] {
         assert!(!engine.contains(driver_only), "the engine depends on {driver_only}; only the driver may");
     }
 }
@@ -157,7 +157,7 @@ fn files_are_touched_through_fsx_only() {
 #[test]
 fn printing_has_its_places() {
     let mut problems = Vec::new();
-    let programs = sources(&["src", "engine/src", "protocol/src", "testkit/src"]);
+    let programs = sources(&["src", "engine/src", "protocol/src", "tasks/src", "testkit/src"]);
     for source in programs.iter().filter(|source| !PRINTERS.contains(&source.path.as_str())) {
         // What an engine says on standard error goes to a file of the run.
         let may_warn = source.path.starts_with("engine/");

@@ -24,6 +24,61 @@ pub enum TaskError {
     /// A prediction cannot be scored by executing it.
     #[error(transparent)]
     Sql(#[from] crate::sql::SqlError),
+    /// Prompts are to begin with more solved examples than there are.
+    #[error(
+        "{of}: {wanted} solved examples are asked for, {} has {got}; lower `few_shot` or give more",
+        named(files)
+    )]
+    TooFewShots {
+        /// How many are asked for.
+        wanted: u32,
+        /// How many there are.
+        got: usize,
+        /// Which data set, or part of it.
+        of: String,
+        /// Where they should be.
+        files: Vec<PathBuf>,
+    },
+    /// Subjects of an MMLU split without a file.
+    #[error("the data set lacks these subjects of MMLU: {subjects}")]
+    MissingSubjects {
+        /// Their names.
+        subjects: String,
+    },
+    /// A question about a database whose schema is not there.
+    #[error("tables.json has no schema of database `{db_id}`, which question {question} is about")]
+    MissingSchema {
+        /// The database.
+        db_id: String,
+        /// The question's number, from 0.
+        question: usize,
+    },
+    /// A chat is asked for, but the model was not trained on any.
+    #[error(
+        "{}: no chat template (neither chat_template.jinja nor `chat_template` in tokenizer_config.json); \
+         this task needs a model that was trained on chats",
+        model.display()
+    )]
+    NoChatTemplate {
+        /// The model's folder.
+        model: PathBuf,
+    },
+    /// A task's regular expression is none.
+    #[error("`extract: {pattern}` is not a regular expression: {reason}")]
+    Pattern {
+        /// What was written.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A template does not compile or fails.
+    #[error("{what}: {reason}")]
+    Template {
+        /// Which template, and on what.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 fn in_words(error: &std::io::Error) -> String {
@@ -33,7 +88,21 @@ fn in_words(error: &std::io::Error) -> String {
     }
 }
 
+/// The first of some files, and how many there are.
+fn named(files: &[PathBuf]) -> String {
+    match files {
+        [] => "no file".to_owned(),
+        [one] => one.display().to_string(),
+        [first, rest @ ..] => format!("{} with {} more files", first.display(), rest.len()),
+    }
+}
+
 impl TaskError {
+    /// A file that cannot be read.
+    pub fn read(path: &Path, source: std::io::Error) -> Self {
+        TaskError::Read { path: path.to_owned(), source }
+    }
+
     /// A file that is not what it should be.
     pub fn malformed(path: &Path, reason: impl Into<String>) -> Self {
         TaskError::Malformed { path: path.to_owned(), reason: reason.into() }

@@ -25,6 +25,14 @@ impl PythonRandom {
         low | u64::from(self.0.next_u32() >> (64 - bits)) << 32
     }
 
+    /// `random.shuffle(items)`.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            let j = self.below(i as u64 + 1) as usize;
+            items.swap(i, j);
+        }
+    }
+
     /// `random.randrange(n)`: uniform in 0 … n − 1.
     ///
     /// # Panics

@@ -14,10 +14,11 @@ pub fn run(params: &CalibrateParams, context: &mut Context<'_>) -> Result<()> {
     let CalibrationData::Text { format } = params.data else {
         return Err(StageError::NotAnEngineStage { kind: context.request.stage.kind() }.into());
     };
-    let path = &context.data(role::DATASET)?[0].path;
+    let files = context.data(role::DATASET)?;
+    let path = &files[0].path;
     let tokenizer = TextTokenizer::open(context.input(role::MODEL)?)?;
     context.report(0, total, "sequences");
-    let ids = tokenizer.encode(&text::read(path, format)?)?;
+    let ids = tokenizer.encode(&text::read(files, format)?.evaluated())?;
     Sequences::draw(&ids, params, path)?.write(context.output())?;
     context.report(total, total, "sequences");
     Ok(())

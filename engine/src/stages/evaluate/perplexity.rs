@@ -74,9 +74,10 @@ pub fn run(task: &Task, dtype: DType, context: &mut Context<'_>) -> Result<()> {
 
 /// Token ids of the windows, seq_len each.
 fn windows(task: &Task, context: &Context<'_>) -> Result<Vec<Vec<i64>>> {
-    let path = &context.data(role::DATASET)?[0].path;
+    let files = context.data(role::DATASET)?;
+    let path = &files[0].path;
     let tokenizer = TextTokenizer::open(context.input(role::MODEL)?)?;
-    let ids = tokenizer.encode(&text::read(path, task.format)?)?;
+    let ids = tokenizer.encode(&text::read(files, task.format)?.evaluated())?;
     let seq_len = task.seq_len.get() as usize;
     let fit = ids.len() / seq_len;
     if fit == 0 {
