@@ -3,6 +3,7 @@
 use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::fsx::{FsError, io_hint};
+use crate::infer::InferError;
 use crate::model::ModelError;
 use crate::quant::QuantError;
 use crate::quant::checkpoint::CheckpointError;
@@ -29,6 +30,9 @@ pub enum Error {
     /// A model folder does not describe a model that can be run.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Prompts cannot be computed, or what comes out is no number.
+    #[error(transparent)]
+    Infer(#[from] InferError),
     /// A text, tokenizer or calibration set cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -62,6 +66,7 @@ impl Error {
             Error::Fs(e) => e.kind(),
             Error::TensorFile(e) => e.kind(),
             Error::Model(e) => e.kind(),
+            Error::Infer(e) => e.kind(),
             Error::Data(_) => FailureKind::InvalidInput,
             Error::Task(TaskError::Read { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
                 FailureKind::Io

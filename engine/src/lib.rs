@@ -5,7 +5,7 @@
 //!
 //! - [`cli`], [`serve`]: requests in, events out; the only code that writes to standard output;
 //! - [`stages`]: one file per stage kind; the only code that reads input folders and writes output folders;
-//! - [`model`], [`data`], [`quant`]: plain parameters in, tensors or numbers out;
+//! - [`model`], [`infer`], [`data`], [`quant`]: plain parameters in, tensors or numbers out;
 //! - [`tensorfile`], [`fsx`]: safetensors files and durable writing;
 //! - [`error`], [`device`], [`cuda`], [`process`]: one error type that knows its failure kind; devices; settings.
 
@@ -15,6 +15,7 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod fsx;
+pub mod infer;
 pub mod model;
 pub mod process;
 pub mod quant;

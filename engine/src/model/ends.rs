@@ -38,8 +38,12 @@ impl Embedding {
                 return Err(ModelError::TokenId { id, vocab }.into());
             }
         }
-        let ids = ids.f_to_device(self.weight.device())?;
-        Ok(Tensor::f_embedding(&self.weight, &ids, -1, false, false)?)
+        self.look_up(&ids.f_to_device(self.weight.device())?)
+    }
+
+    /// [`Self::forward`] of ids that are known to be in the vocabulary, on the weights' device; waits for nothing.
+    pub fn look_up(&self, ids: &Tensor) -> Result<Tensor> {
+        Ok(Tensor::f_embedding(&self.weight, ids, -1, false, false)?)
     }
 }
 

@@ -19,7 +19,7 @@ pub use config::ModelConfig;
 pub use ends::{Embedding, Head};
 pub use error::ModelError;
 pub use layout::{LinearWeight, linear_weights};
-pub use rope::Rope;
+pub use rope::{Angles, Rope};
 pub use weights::{LinearSource, Weights};
 
 use crate::Result;

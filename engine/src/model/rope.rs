@@ -34,6 +34,12 @@ impl Rope {
         Ok(Self { cos: place(angles.f_cos()?)?, sin: place(angles.f_sin()?)? })
     }
 
+    /// The rows of these positions, `positions` \[n\] on the table's device.
+    pub fn at(&self, positions: &Tensor) -> Result<Angles> {
+        let row = |table: &Tensor| table.f_index_select(0, positions)?.f_unsqueeze(1);
+        Ok(Angles { cos: row(&self.cos)?, sin: row(&self.sin)? })
+    }
+
     /// Rotates queries or keys: [.., t, head_dim], any t up to the table's length.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let (cos, rotated) = self.parts(x)?;
@@ -49,12 +55,31 @@ impl Rope {
     /// The cosines for x's positions, and x turned by a quarter (second half negated, then first) times the sines.
     fn parts(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let size = x.size();
-        let (length, half) = (size[size.len() - 2], size[size.len() - 1] / 2);
+        let length = size[size.len() - 2];
         let cos = self.cos.f_narrow(0, 0, length)?;
         let sin = self.sin.f_narrow(0, 0, length)?;
-        let turned = Tensor::f_cat(&[&x.f_narrow(-1, half, half)?.f_neg()?, &x.f_narrow(-1, 0, half)?], -1)?;
-        Ok((cos, turned.f_mul(&sin)?))
+        Ok((cos, turned(x)?.f_mul(&sin)?))
     }
+}
+
+/// Cosines and sines of packed tokens, each [n, 1, head_dim].
+#[derive(Debug)]
+pub struct Angles {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Angles {
+    /// Rotates queries or keys of the tokens: [n, heads, head_dim].
+    pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_mul(&self.cos)?.f_add(&turned(x)?.f_mul(&self.sin)?)?)
+    }
+}
+
+/// x turned by a quarter: its second half negated, then its first, [.., head_dim].
+fn turned(x: &Tensor) -> Result<Tensor> {
+    let half = x.size().last().copied().unwrap_or(0) / 2;
+    Ok(Tensor::f_cat(&[&x.f_narrow(-1, half, half)?.f_neg()?, &x.f_narrow(-1, 0, half)?], -1)?)
 }
 
 /// Angle per position of each pair of dimensions: theta^(−2i / head_dim), scaled.

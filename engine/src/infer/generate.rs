@@ -1,0 +1,241 @@
+//! Continuing prompts token by token.
+
+use super::cache::Cache;
+use super::memory::Limit;
+use super::packed::Packed;
+use super::plan::{self, Sequence};
+use super::runner::{Prefix, Runner};
+use super::{InferError, Options, Prompt, sampling};
+use crate::Result;
+use crate::model::Model;
+use std::collections::VecDeque;
+use tacq_protocol::task::Decoding;
+use tch::Tensor;
+
+/// A group of its own must save more than this many tokens: the last of a group's rows are computed in batches that
+/// are not full.
+const GROUP_OVERHEAD: usize = 2048;
+
+/// How prompts are continued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// How tokens are chosen.
+    pub decoding: Decoding,
+    /// Most tokens of a continuation, at least one.
+    pub max_new_tokens: usize,
+    /// Tokens that end a text.
+    pub eos: Vec<u32>,
+}
+
+/// Why a continuation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The model ended the text.
+    Eos,
+    /// The caller had what it wanted.
+    Stopped,
+    /// It is as long as it may be.
+    Length,
+}
+
+/// A continuation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// Its tokens, without one that ends the text.
+    pub ids: Vec<u32>,
+    /// Why there are no more.
+    pub end: End,
+}
+
+/// Continues every prompt. `stop(prompt's position, tokens so far)` is asked after each token but one that ends the
+/// text; true ends the continuation there. Results are handed over as they end, each with its prompt's position.
+///
+/// When a continuation ends, the next prompt of the same group takes its place.
+pub fn generate(
+    model: &Model,
+    prompts: &[Prompt],
+    generation: &Generation,
+    options: &Options,
+    stop: &dyn Fn(usize, &[u32]) -> bool,
+    on_batch: &mut dyn FnMut(Vec<(usize, Generated)>) -> Result<()>,
+) -> Result<()> {
+    if let Some(prompt) = prompts.iter().position(|prompt| prompt.ids.is_empty()) {
+        return Err(InferError::EmptyPrompt { prompt }.into());
+    }
+    let longest = prompts.iter().map(|prompt| prompt.ids.len()).max().unwrap_or(0);
+    let runner = Runner::new(model, longest + generation.max_new_tokens)?;
+    runner.check(prompts.iter().flat_map(|prompt| &prompt.ids))?;
+    let sequences: Vec<_> =
+        prompts.iter().map(|prompt| Sequence { ids: &prompt.ids, limit: prompt.ids.len() - 1 }).collect();
+    let mut limit = Limit::new(options.batch_size);
+    for group in plan::groups(&sequences, GROUP_OVERHEAD) {
+        let prefix = runner.prefix(&group, &prompts[group.members[0]].ids)?;
+        let mut waiting: VecDeque<usize> = group.members.iter().copied().collect();
+        while !waiting.is_empty() {
+            // Longest first: what is left never needs more room than the first.
+            let room = prompts[waiting[0]].ids.len() - prefix.len + generation.max_new_tokens;
+            let n = limit.get().min(runner.rows_in(options.cache_bytes, room)).min(waiting.len());
+            let mut batch =
+                Batch { runner: &runner, prefix: &prefix, prompts, generation, stop, rows: Vec::new() };
+            if let Err(error) = batch.run(n, room, &mut waiting, on_batch) {
+                limit.halve_after(error, n)?;
+                // Begun continuations begin again: computed anew, they come out the same.
+                waiting.extend(batch.rows.iter().map(|row| row.prompt));
+                let longest_first = |&i: &usize| (std::cmp::Reverse(prompts[i].ids.len()), i);
+                waiting.make_contiguous().sort_by_key(longest_first);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A continuation under way; its place in [`Batch::rows`] is its row in the cache.
+struct Row {
+    prompt: usize,
+    ids: Vec<u32>,
+    /// Tokens of the row in the cache: the prompt after the prefix, and all of `ids` but the last.
+    cached: usize,
+}
+
+/// Continuations side by side.
+struct Batch<'a> {
+    runner: &'a Runner<'a>,
+    prefix: &'a Prefix,
+    prompts: &'a [Prompt],
+    generation: &'a Generation,
+    stop: &'a dyn Fn(usize, &[u32]) -> bool,
+    rows: Vec<Row>,
+}
+
+type OnBatch<'a> = &'a mut dyn FnMut(Vec<(usize, Generated)>) -> Result<()>;
+
+impl Batch<'_> {
+    /// Takes prompts from `waiting` until there are none, at most `n` at a time, and continues them to their ends.
+    fn run(
+        &mut self,
+        n: usize,
+        room: usize,
+        waiting: &mut VecDeque<usize>,
+        on_batch: OnBatch<'_>,
+    ) -> Result<()> {
+        let mut cache = self.runner.cache(self.prefix, n, room)?;
+        loop {
+            while self.rows.len() < n && !waiting.is_empty() {
+                let done = self.admit(n, &mut cache, waiting)?;
+                if !done.is_empty() {
+                    on_batch(done)?;
+                }
+            }
+            if self.rows.is_empty() {
+                return Ok(());
+            }
+            let done = self.step(&mut cache)?;
+            if !done.is_empty() {
+                on_batch(done)?;
+            }
+        }
+    }
+
+    /// Computes prompts into free rows, as many as a pass takes (at least one), and their first tokens.
+    fn admit(
+        &mut self,
+        n: usize,
+        cache: &mut Cache,
+        waiting: &mut VecDeque<usize>,
+    ) -> Result<Vec<(usize, Generated)>> {
+        let before = self.rows.len();
+        let mut packed = Packed::default();
+        let mut last = Vec::new();
+        while self.rows.len() < n
+            && let Some(&prompt) = waiting.front()
+        {
+            let ids = &self.prompts[prompt].ids[self.prefix.len..];
+            if !packed.is_empty() && packed.len() + ids.len() > self.runner.pass_tokens {
+                break;
+            }
+            waiting.pop_front();
+            let row = self.rows.len();
+            self.rows.push(Row { prompt, ids: Vec::new(), cached: ids.len() });
+            // Only a prompt longer than a pass has more than one part, and it comes first.
+            let parts = ids.chunks(self.runner.pass_tokens).enumerate();
+            for (i, part) in parts {
+                if i > 0 {
+                    let _ = self.runner.hidden(cache, &packed)?;
+                    packed = Packed::default();
+                }
+                packed.push(row, i * self.runner.pass_tokens, self.prefix.len, part);
+            }
+            last.push(packed.len() - 1);
+        }
+        let hidden = self.runner.hidden(cache, &packed)?;
+        self.advance(before, &hidden, &last, cache)
+    }
+
+    /// One more token for every row.
+    fn step(&mut self, cache: &mut Cache) -> Result<Vec<(usize, Generated)>> {
+        let mut packed = Packed::default();
+        for (i, row) in self.rows.iter_mut().enumerate() {
+            let token = row.ids.last().expect("a row has a token once it is admitted");
+            packed.push(i, row.cached, self.prefix.len, &[*token]);
+            row.cached += 1;
+        }
+        let hidden = self.runner.hidden(cache, &packed)?;
+        let tokens: Vec<usize> = (0..self.rows.len()).collect();
+        self.advance(0, &hidden, &tokens, cache)
+    }
+
+    /// Chooses the next tokens of the rows from `first` on, whose last tokens are these of a pass. Rows that end leave,
+    /// and the last ones take their places.
+    fn advance(
+        &mut self,
+        first: usize,
+        hidden: &Tensor,
+        tokens: &[usize],
+        cache: &mut Cache,
+    ) -> Result<Vec<(usize, Generated)>> {
+        let mut chosen = Vec::with_capacity(tokens.len());
+        let mut start = first;
+        for part in tokens.chunks(self.runner.logit_rows()) {
+            let rows = &self.rows[start..start + part.len()];
+            let draws: Vec<_> =
+                rows.iter().map(|r| (self.prompts[r.prompt].index, r.ids.len() as u64)).collect();
+            let logits = self.runner.logits(hidden, part)?;
+            chosen.extend(sampling::choose(&self.generation.decoding, &logits, &draws)?);
+            start += part.len();
+        }
+        let mut done = Vec::new();
+        // From the last to the first, so that a row that fills a gap has been looked at.
+        for (i, token) in chosen.into_iter().enumerate().rev() {
+            let row = &mut self.rows[first + i];
+            let token = token.ok_or(InferError::NotFinite { prompt: row.prompt })?;
+            let Some(end) = next(row, token, self.generation, self.stop) else { continue };
+            let row = self.rows.swap_remove(first + i);
+            if let Some(moved) = self.rows.get(first + i) {
+                cache.copy_row(self.rows.len(), first + i, moved.cached)?;
+            }
+            done.push((row.prompt, Generated { ids: row.ids, end }));
+        }
+        done.reverse();
+        Ok(done)
+    }
+}
+
+/// Adds a token to a row; whether and why that was the last one.
+fn next(
+    row: &mut Row,
+    token: u32,
+    generation: &Generation,
+    stop: &dyn Fn(usize, &[u32]) -> bool,
+) -> Option<End> {
+    if generation.eos.contains(&token) {
+        return Some(End::Eos);
+    }
+    row.ids.push(token);
+    if stop(row.prompt, &row.ids) {
+        Some(End::Stopped)
+    } else if row.ids.len() >= generation.max_new_tokens {
+        Some(End::Length)
+    } else {
+        None
+    }
+}

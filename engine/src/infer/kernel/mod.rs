@@ -1,0 +1,33 @@
+//! Attention and silu in f32 on the CPU, with results that depend on nothing but a token and those before it.
+//!
+//! Every sum has one order: a score adds its products by dimension; a softmax adds exponentials in sixteen lanes by
+//! position; an output adds values by position. Tiles, tasks and the split between shared prefix and own tokens only
+//! decide which sums are formed side by side.
+
+mod attend;
+mod exp;
+pub mod floats;
+mod silu;
+mod tile;
+
+pub use attend::{Attention, Keys, Span};
+pub use silu::silu_mul;
+
+/// Numbers that are computed side by side. Keys are stored in blocks of so many, values in rows padded to a multiple.
+pub const LANES: usize = 16;
+
+/// a · b + c, rounded once where `FUSED`: only then does the processor have an instruction for it.
+#[inline(always)]
+fn madd<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Whether kernels can be compiled for AVX2 and FMA here.
+fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}

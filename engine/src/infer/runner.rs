@@ -1,0 +1,123 @@
+//! One pass of packed tokens through the network.
+
+use super::cache::{Cache, Space};
+use super::kernel::{floats, silu_mul};
+use super::packed::Packed;
+use super::{ROWS, plan};
+use crate::Result;
+use crate::model::{Block, Model, ModelError, Proj, Rope};
+use std::rc::Rc;
+use tch::{Kind, Tensor};
+
+/// Tokens of a pass on the CPU: enough for products to run at full speed, few enough for the cache.
+const HOST_TOKENS: usize = 1024;
+/// Tokens of a pass on a device with memory to spare.
+const DEVICE_TOKENS: usize = 8192;
+
+/// A model ready for packed tokens.
+pub struct Runner<'a> {
+    model: &'a Model,
+    rope: Rope,
+    /// What caches are made for.
+    pub space: Space,
+    /// Most tokens of a pass.
+    pub pass_tokens: usize,
+}
+
+/// Tokens computed once for many sequences.
+pub struct Prefix {
+    /// How many.
+    pub len: usize,
+    cache: Option<Rc<Cache>>,
+}
+
+impl<'a> Runner<'a> {
+    /// For sequences of at most `longest` tokens.
+    pub fn new(model: &'a Model, longest: usize) -> Result<Self> {
+        let weight = &model.embedding.weight;
+        let space = Space::new(&model.config, weight.kind(), weight.device());
+        let pass_tokens = if weight.device().is_cuda() { DEVICE_TOKENS } else { HOST_TOKENS };
+        Ok(Self { model, rope: model.rope(longest as i64)?, space, pass_tokens })
+    }
+
+    /// Checks that the model has all these tokens; on CUDA one that it has not would end the process.
+    pub fn check<'t>(&self, ids: impl IntoIterator<Item = &'t u32>) -> Result<()> {
+        let vocab = self.model.config.vocab;
+        match ids.into_iter().map(|&id| i64::from(id)).find(|id| *id >= vocab) {
+            Some(id) => Err(ModelError::TokenId { id, vocab }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Computes the tokens that a group shares.
+    pub fn prefix(&self, group: &plan::Group, ids: &[u32]) -> Result<Prefix> {
+        let ids = &ids[..group.prefix];
+        if ids.is_empty() {
+            return Ok(Prefix { len: 0, cache: None });
+        }
+        let mut cache = Cache::new(self.space, None, 1, ids.len())?;
+        for (i, part) in ids.chunks(self.pass_tokens).enumerate() {
+            let mut packed = Packed::default();
+            packed.push(0, i * self.pass_tokens, 0, part);
+            let _ = self.hidden(&mut cache, &packed)?;
+        }
+        Ok(Prefix { len: ids.len(), cache: Some(Rc::new(cache)) })
+    }
+
+    /// Room for `rows` sequences of `tokens` each after the prefix.
+    pub fn cache(&self, prefix: &Prefix, rows: usize, tokens: usize) -> Result<Cache> {
+        Cache::new(self.space, prefix.cache.clone(), rows, tokens)
+    }
+
+    /// How many sequences of `tokens` fit in `bytes`, at least one.
+    pub fn rows_in(&self, bytes: usize, tokens: usize) -> usize {
+        (bytes / (self.space.bytes_per_token() * tokens.max(1))).max(1)
+    }
+
+    /// Packed tokens → [n and padding, hidden], before the final norm. Their keys and values join the cache.
+    pub fn hidden(&self, cache: &mut Cache, packed: &Packed) -> Result<Tensor> {
+        let device = self.space.device;
+        let (ids, positions) = packed.padded();
+        let place =
+            |values: &[i64]| -> Result<Tensor> { Ok(Tensor::f_from_slice(values)?.f_to_device(device)?) };
+        let mut h = self.model.embedding.look_up(&place(&ids)?)?;
+        let angles = self.rope.at(&place(&positions)?)?;
+        cache.begin(&packed.pieces, ids.len())?;
+        let n = ids.len() as i64;
+        for (layer, block) in self.model.blocks.iter().enumerate() {
+            let g = block.geometry;
+            let x = block.attn_norm(&h)?;
+            let heads = |proj, n_heads| -> Result<Tensor> {
+                Ok(block.linear(proj).forward(&x)?.f_view([n, n_heads, g.head_dim])?)
+            };
+            let q = angles.apply(&heads(Proj::Q, g.heads)?)?;
+            let k = angles.apply(&heads(Proj::K, g.kv_heads)?)?;
+            let context = cache.attend(layer, &q, &k, &heads(Proj::V, g.kv_heads)?)?;
+            h = h.f_add(&block.linear(Proj::O).forward(&context)?)?;
+            h = if self.space.is_host() { host_mlp(block, &h)? } else { block.forward_mlp(&h)? };
+        }
+        Ok(h)
+    }
+
+    /// Logits as f32 [n, vocab] of some of a pass's tokens.
+    pub fn logits(&self, hidden: &Tensor, tokens: &[usize]) -> Result<Tensor> {
+        let mut index: Vec<i64> = tokens.iter().map(|&i| i as i64).collect();
+        index.resize(tokens.len().next_multiple_of(ROWS), index.first().copied().unwrap_or(0));
+        let index = Tensor::f_from_slice(&index)?.f_to_device(self.space.device)?;
+        let logits = self.model.head.logits(&hidden.f_index_select(0, &index)?)?;
+        Ok(logits.f_narrow(0, 0, tokens.len() as i64)?.f_to_kind(Kind::Float)?)
+    }
+
+    /// Tokens whose logits are computed at a time.
+    pub fn logit_rows(&self) -> usize {
+        (self.model.head.chunk_rows() as usize / ROWS * ROWS).max(ROWS)
+    }
+}
+
+/// [`Block::forward_mlp`] with the kernel's silu.
+fn host_mlp(block: &Block, h: &Tensor) -> Result<Tensor> {
+    let x = block.mlp_norm(h)?;
+    let mut gate = block.linear(Proj::Gate).forward(&x)?;
+    silu_mul(floats::of_mut(&mut gate), floats::of(&block.linear(Proj::Up).forward(&x)?));
+    Ok(h.f_add(&block.linear(Proj::Down).forward(&gate)?)?)
+}
