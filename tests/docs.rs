@@ -14,6 +14,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/exit-codes.md",
     "docs/experiment-file.md",
     "docs/paper-map.md",
+    "docs/results.md",
     "docs/store.md",
 ];
 

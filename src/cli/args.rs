@@ -41,6 +41,42 @@ pub(super) struct FileArgs {
     pub store: Option<PathBuf>,
 }
 
+/// Which examples of an evaluation. Any of them makes `show` print examples; JSON then is a line an example.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Examples behind a score")]
+pub(super) struct ExampleArgs {
+    /// Examples of this task: prompt, output, prediction, gold answer.
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
+    /// Only examples that were answered wrong; of a perplexity, the windows with the worst loss.
+    #[arg(long, conflicts_with = "right")]
+    pub wrong: bool,
+    /// Only examples that were answered right.
+    #[arg(long)]
+    pub right: bool,
+    /// Only examples of this part of the data set, such as an MMLU subject or a Spider database.
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Only examples that another trial (label or pattern) answers otherwise, with both answers.
+    #[arg(long, value_name = "TRIAL")]
+    pub against: Option<String>,
+    /// At most so many examples, 10 if not said; 0 for all.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Whole texts: also what all prompts begin with, and what is long.
+    #[arg(long)]
+    pub full: bool,
+}
+
+impl ExampleArgs {
+    /// Whether examples are asked for.
+    pub(super) fn any(&self) -> bool {
+        let Self { task, wrong, right, group, against, limit, full } = self;
+        let is_named = task.is_some() || group.is_some() || against.is_some() || limit.is_some();
+        is_named || *wrong || *right || *full
+    }
+}
+
 /// Which of several outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -125,12 +161,15 @@ pub(super) enum Command {
         #[command(flatten)]
         file: FileArgs,
     },
-    /// Show a stage or trial: parameters, artifact, metrics, provenance, and the command that reproduces it.
+    /// Show a stage or trial: parameters, artifact, metrics, provenance, and the command that reproduces it; or the
+    /// examples behind a score.
     Show {
         #[command(flatten)]
         file: FileArgs,
         /// A stage's label or key, a trial's label, or a pattern with `*` and `?`.
         target: String,
+        #[command(flatten)]
+        examples: ExampleArgs,
         /// Output format.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,

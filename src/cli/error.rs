@@ -1,5 +1,6 @@
 //! What ends a command, and the exit code it ends with.
 
+use super::commands::ExamplesError;
 use super::exit_code::ExitCode;
 use crate::exec::{ExecError, LaunchError};
 use crate::fsx::FsError;
@@ -33,6 +34,9 @@ pub(super) enum CliError {
         /// The experiment file.
         path: PathBuf,
     },
+    /// Examples cannot be shown.
+    #[error(transparent)]
+    Examples(#[from] ExamplesError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -66,6 +70,13 @@ impl CliError {
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Load(_) | Self::Sources { .. } | Self::NoMatch { .. } => ExitCode::Usage,
+            Self::Examples(error) => match error {
+                ExamplesError::NoEvaluation { .. } | ExamplesError::Ambiguous { .. } => ExitCode::Usage,
+                ExamplesError::Missing { .. }
+                | ExamplesError::NoRecords { .. }
+                | ExamplesError::OtherExamples { .. } => ExitCode::Failed,
+                ExamplesError::Records(_) | ExamplesError::Store(_) => ExitCode::Store,
+            },
             Self::Store(_) => ExitCode::Store,
             Self::Launch(_) | Self::Fs(_) => ExitCode::Environment,
             Self::Report(_) => ExitCode::Failed,

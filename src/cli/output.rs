@@ -3,23 +3,33 @@
 use super::args::ColorChoice;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use unicode_width::UnicodeWidthChar;
 
 /// Where output goes and how it looks.
 #[derive(Debug)]
 pub(super) struct Output {
     color: bool,
+    data_color: bool,
 }
 
 impl Output {
     pub(super) fn new(choice: ColorChoice) -> Self {
-        let color = match choice {
+        let colored = |is_terminal: bool| match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => {
-                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-            }
+            ColorChoice::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         };
-        Self { color }
+        Self { color: colored(io::stderr().is_terminal()), data_color: colored(io::stdout().is_terminal()) }
+    }
+
+    /// Whether data may be coloured.
+    pub(super) fn data_color(&self) -> bool {
+        self.data_color
+    }
+
+    /// Columns of the terminal that data goes to; none if it goes elsewhere.
+    pub(super) fn width(&self) -> Option<usize> {
+        console::Term::stdout().size_checked().map(|(_, columns)| columns.into())
     }
 
     /// Whether standard error may be coloured.
@@ -74,6 +84,35 @@ pub(super) fn table(headings: &[&str], right: &[bool], rows: &[Vec<String>]) -> 
     lines.join("\n")
 }
 
+/// A line broken at spaces into lines of at most `width` columns; a word that is longer is broken anywhere. Spaces at
+/// the beginning stay, those at a break go. At least one line.
+pub(super) fn wrap(line: &str, width: usize) -> Vec<String> {
+    let columns = |c: char| c.width().unwrap_or(0);
+    let (mut lines, mut current, mut used) = (Vec::new(), String::new(), 0);
+    // Where the last word of `current` begins, if it may move to the next line.
+    let mut word = 0;
+    for c in line.chars() {
+        if used + columns(c) > width && !current.is_empty() {
+            let moved = if c != ' ' && word > 0 { current.split_off(word) } else { String::new() };
+            lines.push(current.trim_end().to_owned());
+            used = moved.chars().map(columns).sum();
+            (current, word) = (moved, 0);
+            if c == ' ' {
+                continue;
+            }
+        }
+        current.push(c);
+        used += columns(c);
+        if c == ' ' && !current.trim().is_empty() {
+            word = current.len();
+        }
+    }
+    if !current.is_empty() || lines.is_empty() {
+        lines.push(current);
+    }
+    lines
+}
+
 /// Seconds as a person says them.
 pub(super) fn duration(secs: f64) -> String {
     match secs {
@@ -92,6 +131,17 @@ pub(super) fn count(n: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_broken_at_words_and_long_words_anywhere() {
+        assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 6), ["one", "two", "three"]);
+        assert_eq!(wrap("  indented text", 10), ["  indented", "text"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("日本語の", 4), ["日本", "語の"]);
+        assert_eq!(wrap("unbroken line", usize::MAX), ["unbroken line"]);
+    }
 
     #[test]
     fn columns_align() {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Whether a pattern with `*` (any characters) and `?` (one character) matches a whole text. Brackets are plain
 /// characters, since labels have them.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;

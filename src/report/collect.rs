@@ -35,6 +35,8 @@ pub fn collect(experiment: &Experiment, plan: &Plan, store: &Store) -> Result<Ve
                     task: task.clone(),
                     metric: metric.clone(),
                     value,
+                    low: found.intervals.get(metric).map(|ends| ends[0]),
+                    high: found.intervals.get(metric).map(|ends| ends[1]),
                     n_examples: found.n_examples,
                     seed: planned.trial.seed.map(|s| s.get()),
                     stage_key_evaluate: key(plan, *id),

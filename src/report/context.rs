@@ -1,14 +1,16 @@
 //! What templates see. Values are converted when a template first asks for them: most need no `rows`.
 
+use super::differences::Difference;
 use super::layout;
 use super::row::Row;
 use super::summary::Group;
+use super::wording::Worded;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, Serde};
 use std::sync::{Arc, OnceLock};
 
 /// The names that a template can use.
-const NAMES: &[&str] = &["experiment", "rows", "groups", "columns", "lines", "n_seeds"];
+const NAMES: &[&str] = &["experiment", "rows", "groups", "columns", "lines", "n_seeds", "differences"];
 
 /// Results of one experiment, for templates.
 #[derive(Debug)]
@@ -16,21 +18,25 @@ pub struct Context {
     experiment: String,
     rows: Vec<Row>,
     groups: Vec<Group>,
+    differences: Vec<Difference>,
     row_values: OnceLock<Value>,
     group_values: OnceLock<Value>,
+    difference_values: OnceLock<Value>,
     /// Columns and lines.
     table_values: OnceLock<(Value, Value)>,
 }
 
 impl Context {
-    /// Takes rows in table order and their groups.
-    pub fn new(experiment: &str, rows: Vec<Row>, groups: Vec<Group>) -> Self {
+    /// Takes rows in table order, their groups and their differences.
+    pub fn new(experiment: &str, rows: Vec<Row>, groups: Vec<Group>, differences: Vec<Difference>) -> Self {
         Self {
             experiment: experiment.to_owned(),
             rows,
             groups,
+            differences,
             row_values: OnceLock::new(),
             group_values: OnceLock::new(),
+            difference_values: OnceLock::new(),
             table_values: OnceLock::new(),
         }
     }
@@ -51,6 +57,10 @@ impl Object for Context {
             "groups" => self.group_values.get_or_init(|| Serde(&self.groups).into()).clone(),
             "columns" => self.table().0.clone(),
             "lines" => self.table().1.clone(),
+            "differences" => {
+                let worded = || self.differences.iter().map(Worded::new).collect::<Vec<_>>();
+                self.difference_values.get_or_init(|| Serde(worded()).into()).clone()
+            }
             "n_seeds" => self.groups.iter().map(|group| group.n).max().unwrap_or(0).into(),
             _ => return None,
         })

@@ -18,6 +18,14 @@ pub enum ReportError {
         /// Why.
         source: PolarsError,
     },
+    /// A table cannot be written as CSV.
+    #[error("cannot encode {table}: {source}")]
+    Csv {
+        /// The file's name.
+        table: &'static str,
+        /// Why.
+        source: csv::Error,
+    },
     /// Templates that could not be rendered; all others and the tables are there.
     #[error("{}\nthe tables are in {}", list(failures), dir.display())]
     Templates {

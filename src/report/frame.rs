@@ -1,4 +1,4 @@
-//! Rows as Polars frames, frames as CSV and Parquet. The only module that names Polars.
+//! Rows as Polars frames, frames as CSV and Parquet.
 
 use super::coordinates::Coordinates;
 use super::error::ReportError;
@@ -43,6 +43,8 @@ pub fn results(rows: &[Row]) -> PolarsResult<DataFrame> {
         task: |r| r.task.as_str(),
         metric: |r| r.metric.as_str(),
         value: |r| r.value,
+        low: |r| r.low,
+        high: |r| r.high,
         n_examples: |r| r.n_examples,
         seed: |r| r.seed,
         stage_key_evaluate: |r| r.stage_key_evaluate.as_str(),
@@ -62,6 +64,8 @@ pub fn summary(groups: &[Group]) -> PolarsResult<DataFrame> {
         n: |g| g.n,
         mean: |g| g.mean,
         sd: |g| g.sd,
+        low: |g| g.low,
+        high: |g| g.high,
     ));
     DataFrame::new(groups.len(), columns)
 }

@@ -1,23 +1,33 @@
 //! Results → tables: `results.csv` and `results.parquet` with a row per trial, task and metric, `summary.csv` over
-//! seeds, and templates rendered with both.
+//! seeds, `differences.csv` and `groups.csv` from the examples behind the scores, and templates rendered with them.
 //!
-//! The bytes depend on the rows alone, not on their order, the time or the machine.
+//! The bytes depend on results and their examples alone, not on their order, the time or the machine.
 
+mod by_group;
 mod collect;
 mod context;
 mod coordinates;
+mod derived;
+mod differences;
 mod error;
 mod frame;
 mod layout;
+mod paired;
+mod pairs;
+pub mod records;
 mod render;
 mod row;
 pub mod stats;
 mod summary;
+mod wording;
 mod write;
 
 pub use collect::collect;
 pub use coordinates::{Coordinates, NO_METHOD};
+pub use derived::Sources;
+pub use differences::Difference;
 pub use error::ReportError;
 pub use render::BUILT_IN_TEMPLATES;
 pub use row::Row;
-pub use write::{ReportSettings, write};
+pub use wording::Worded;
+pub use write::{Refresh, ReportSettings, Written, write};

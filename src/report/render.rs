@@ -6,6 +6,7 @@ use crate::spec::TEMPLATE_SUFFIX;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use std::path::Path;
+use tacq_protocol::artifact::metric;
 
 /// Templates that need no file, by name.
 pub const BUILT_IN_TEMPLATES: &[(&str, &str)] =
@@ -66,6 +67,8 @@ fn environment(folder: Option<&Path>) -> Environment<'static> {
         SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.expect("these options do not conflict"));
     environment.add_filter("fixed", fixed);
+    environment.add_filter("score", score);
+    environment.add_test("share", metric::is_share);
     environment.add_filter("percent", percent);
     environment.add_filter("megabytes", megabytes);
     environment.add_filter("cell", cell);
@@ -96,6 +99,15 @@ fn fixed(value: &Value, digits: usize) -> Result<String, Error> {
         Some(number) if number.is_infinite() => Ok(if number > 0.0 { "∞" } else { "−∞" }.to_owned()),
         Some(number) => Ok(format!("{number:.digits$}")),
     }
+}
+
+/// `{{ value | score(metric) }}`: a share as percent with one decimal, a perplexity with three; also their deviations
+/// and intervals.
+fn score(value: &Value, metric: &str) -> Result<String, Error> {
+    if metric::is_share(metric) {
+        return fixed(&number(value)?.map_or_else(|| Value::from(()), |share| Value::from(share * 100.0)), 1);
+    }
+    fixed(value, if metric == metric::PERPLEXITY { 3 } else { 4 })
 }
 
 /// `{{ ratio | percent }}`: 0.0035 → 0.35 %, without digits that were not written.

@@ -20,6 +20,10 @@ pub struct Row {
     pub metric: String,
     /// The metric's value.
     pub value: f64,
+    /// Lower end of its 95 % interval over examples; absent where the evaluation states none.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
     /// Windows or questions it rests on.
     pub n_examples: u64,
     /// The trial's seed, where it has an influence.

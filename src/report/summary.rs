@@ -25,6 +25,11 @@ pub struct Group {
     pub mean: f64,
     /// Their sample standard deviation; absent for one seed.
     pub sd: Option<f64>,
+    /// For one seed, the lower end of its 95 % interval over examples. There is none for several: their answers to one
+    /// question are not independent, and their spread is the deviation.
+    pub low: Option<f64>,
+    /// For one seed, the upper end.
+    pub high: Option<f64>,
 }
 
 /// Groups rows that are in [`Row::order`].
@@ -47,5 +52,7 @@ fn group(rows: &[Row]) -> Group {
         n: spread.n as u64,
         mean: spread.mean,
         sd: spread.sd,
+        low: first.low.filter(|_| rows.len() == 1),
+        high: first.high.filter(|_| rows.len() == 1),
     }
 }

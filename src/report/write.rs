@@ -1,6 +1,9 @@
 //! Writes the report's folder.
 
+use super::by_group;
 use super::context::Context;
+use super::derived::{Sources, derive};
+use super::differences::{self, Difference};
 use super::error::{ReportError, TemplateError};
 use super::frame;
 use super::render;
@@ -13,6 +16,11 @@ use std::path::{Path, PathBuf};
 const RESULTS_CSV: &str = "results.csv";
 const RESULTS_PARQUET: &str = "results.parquet";
 const SUMMARY_CSV: &str = "summary.csv";
+pub(super) const DIFFERENCES_CSV: &str = "differences.csv";
+pub(super) const GROUPS_CSV: &str = "groups.csv";
+
+/// The tables, which no template may overwrite.
+const TABLES: [&str; 5] = [RESULTS_CSV, RESULTS_PARQUET, SUMMARY_CSV, DIFFERENCES_CSV, GROUPS_CSV];
 
 /// What is rendered beside the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,46 +31,92 @@ pub struct ReportSettings {
     pub templates: Vec<String>,
 }
 
-/// Writes `results.csv`, `results.parquet`, `summary.csv` and each template's result into `dir`; returns their
-/// paths. Each file is replaced as a whole, and only if its contents change.
+/// Whether tables that rest on every single example are made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// Yes.
+    Always,
+    /// Only if `results.csv` changes, or they are not there: it names the artifacts that they are made of, so they are
+    /// right as long as it is, and reading every record takes longer than all else that an idle run does.
+    IfResultsChange,
+}
+
+/// What was written, and what is worth saying about it.
+#[derive(Debug)]
+pub struct Written {
+    /// The files, whether they changed or not.
+    pub paths: Vec<PathBuf>,
+    /// Contents of `differences.csv`.
+    pub differences: Vec<Difference>,
+    /// Evaluations that could not be compared, a sentence each; none if nothing was made anew.
+    pub problems: Vec<String>,
+}
+
+/// Writes the tables and each template's result into `dir`. Each file is replaced as a whole, and only if its contents
+/// change.
 ///
 /// # Errors
 /// A file cannot be written, or a template cannot be rendered; the tables are written first, and one
 /// template's error does not keep the others from being rendered.
-pub fn write(dir: &Path, rows: &[Row], settings: &ReportSettings) -> Result<Vec<PathBuf>, ReportError> {
+pub fn write(
+    dir: &Path,
+    rows: &[Row],
+    settings: &ReportSettings,
+    sources: Sources<'_>,
+    refresh: Refresh,
+) -> Result<Written, ReportError> {
     let mut rows = rows.to_vec();
     rows.sort_by(Row::order);
     let groups = groups(&rows);
 
     fsx::create_dir_all(dir)?;
-    let mut written = Vec::new();
-    let mut put = |name: &str, bytes: &[u8]| {
-        let path = dir.join(name);
-        fsx::write_if_changed(&path, bytes)?;
-        written.push(path);
-        Ok::<(), ReportError>(())
+    let results = frame::csv(RESULTS_CSV, frame::results(&rows))?;
+    let (differences, problems) = match kept(dir, &results, refresh)? {
+        Some(differences) => (differences, Vec::new()),
+        None => {
+            let derived = derive(&rows, sources);
+            // Before results.csv, which vouches for them.
+            put(dir, DIFFERENCES_CSV, &differences::to_csv(&derived.differences)?)?;
+            put(dir, GROUPS_CSV, &by_group::to_csv(&derived.by_group)?)?;
+            (derived.differences, derived.problems)
+        }
     };
-    put(RESULTS_CSV, &frame::csv(RESULTS_CSV, frame::results(&rows))?)?;
-    put(RESULTS_PARQUET, &frame::parquet(RESULTS_PARQUET, frame::results(&rows))?)?;
-    put(SUMMARY_CSV, &frame::csv(SUMMARY_CSV, frame::summary(&groups))?)?;
+    put(dir, RESULTS_CSV, &results)?;
+    put(dir, RESULTS_PARQUET, &frame::parquet(RESULTS_PARQUET, frame::results(&rows))?)?;
+    put(dir, SUMMARY_CSV, &frame::csv(SUMMARY_CSV, frame::summary(&groups))?)?;
 
-    let context = Value::from_object(Context::new(&settings.experiment, rows, groups));
+    let context = Value::from_object(Context::new(&settings.experiment, rows, groups, differences.clone()));
     let mut failures = Vec::new();
-    let mut taken = vec![RESULTS_CSV.to_owned(), RESULTS_PARQUET.to_owned(), SUMMARY_CSV.to_owned()];
+    let mut names: Vec<String> = TABLES.map(str::to_owned).to_vec();
     for template in &settings.templates {
-        match rendered(template, &taken, &context) {
+        match rendered(template, &names, &context) {
             Ok((name, text)) => {
-                put(&name, text.as_bytes())?;
-                taken.push(name);
+                put(dir, &name, text.as_bytes())?;
+                names.push(name);
             }
             Err(failure) => failures.push(failure),
         }
     }
     if failures.is_empty() {
-        Ok(written)
+        Ok(Written { paths: names.iter().map(|name| dir.join(name)).collect(), differences, problems })
     } else {
         Err(ReportError::Templates { failures, dir: dir.to_owned() })
     }
+}
+
+fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
+    Ok(fsx::write_if_changed(&dir.join(name), bytes)?)
+}
+
+/// The differences that are there, if they and the groups may stay as they are.
+fn kept(dir: &Path, results: &[u8], refresh: Refresh) -> Result<Option<Vec<Difference>>, ReportError> {
+    if refresh == Refresh::Always
+        || fsx::read_if_exists(&dir.join(RESULTS_CSV))?.is_none_or(|old| old != results)
+        || !fsx::exists(&dir.join(GROUPS_CSV))
+    {
+        return Ok(None);
+    }
+    Ok(fsx::read_if_exists(&dir.join(DIFFERENCES_CSV))?.and_then(|bytes| differences::from_csv(&bytes)))
 }
 
 /// Name and contents of what a template makes.

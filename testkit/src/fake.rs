@@ -1,18 +1,20 @@
 //! What a stage leaves behind, without computing it: files that the driver can read, whose contents depend on the
 //! request's parameters and on the contents of its inputs, as a real stage's do.
 
+mod evaluation;
+
 use serde_json::json;
 use std::fs;
 use std::hash::Hasher;
 use std::io;
 use std::path::Path;
 use tacq_protocol::artifact::file;
-use tacq_protocol::{Request, StageKind};
+use tacq_protocol::{Request, StageKind, StageParams};
 
 /// Writes the files that the driver reads from a stage of this kind, and one more.
 pub fn write_output(request: &Request) -> io::Result<()> {
     // Not std's keyed hasher: equal requests must give equal files in every process.
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hasher = Fnv::default();
     hasher.write(serde_json::to_string(&request.stage)?.as_bytes());
     for (role, path) in &request.inputs {
         hasher.write(role.as_bytes());
@@ -29,14 +31,18 @@ pub fn write_output(request: &Request) -> io::Result<()> {
     let value = hasher.finish();
     let write = |name: &str, text: String| fs::write(Path::new(&request.output).join(name), text);
     write("output.txt", format!("{value:016x}\n"))?;
-    match request.stage.kind() {
-        StageKind::Evaluate => {
-            let perplexity = (value % 10_000) as f64 / 100.0;
-            write(
-                file::METRICS,
-                json!({ "metrics": { "perplexity": perplexity }, "n_examples": 4 }).to_string(),
-            )
+    if let StageParams::Evaluate(params) = &request.stage {
+        let mut asked = Fnv::default();
+        asked.write(serde_json::to_string(&params.task)?.as_bytes());
+        for file in request.data.values().flatten() {
+            asked.write(&fs::read(&file.path)?);
         }
+        let (metrics, records) = evaluation::evaluate(&params.task, asked.finish(), value);
+        write(file::METRICS, serde_json::to_string(&metrics)?)?;
+        let records = tacq_tasks::records::write(&records).map_err(io::Error::other)?;
+        fs::write(Path::new(&request.output).join(file::RECORDS), records)?;
+    }
+    match request.stage.kind() {
         StageKind::Quantize | StageKind::MixedQuantize => write(
             file::CHECKPOINT_SUMMARY,
             json!({ "n_weights": 1000, "n_outliers": value % 7, "avg_bits": 2.5, "bytes": 320 }).to_string(),
@@ -47,6 +53,12 @@ pub fn write_output(request: &Request) -> io::Result<()> {
 
 /// FNV-1a.
 struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
 
 impl Hasher for Fnv {
     fn finish(&self) -> u64 {

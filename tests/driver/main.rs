@@ -3,6 +3,7 @@
 
 mod crash;
 mod disk;
+mod examples;
 mod fake;
 mod keys;
 mod program;

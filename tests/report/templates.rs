@@ -1,8 +1,7 @@
 //! Templates, built in and of users, right and wrong.
 
-use super::{read, rows, settings};
+use super::{read, report, rows, settings};
 use std::path::Path;
-use tacq_sweep::report::write;
 
 fn template(dir: &Path, name: &str, text: &str) -> String {
     let path = dir.join(name);
@@ -14,7 +13,7 @@ fn template(dir: &Path, name: &str, text: &str) -> String {
 fn failure(name: &str, text: &str) -> (String, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let path = template(dir.path(), name, text);
-    let error = write(&dir.path().join("out"), &rows(), &settings(&[&path, "table.md.j2"])).unwrap_err();
+    let error = report(&dir.path().join("out"), &rows(), &settings(&[&path, "table.md.j2"])).unwrap_err();
     let message = error.to_string().replace(&format!("{}/", dir.path().display()), "");
     (message, dir)
 }
@@ -22,7 +21,7 @@ fn failure(name: &str, text: &str) -> (String, tempfile::TempDir) {
 #[test]
 fn the_built_in_table_is_markdown() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &rows(), &settings(&["table.md.j2"])).unwrap();
+    report(dir.path(), &rows(), &settings(&["table.md.j2"])).unwrap();
     let expected = "\
 # demo
 
@@ -41,7 +40,7 @@ fn the_built_in_table_is_markdown() {
 #[test]
 fn columns_that_no_line_needs_are_left_out() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &rows()[..2], &settings(&["table.md.j2"])).unwrap();
+    report(dir.path(), &rows()[..2], &settings(&["table.md.j2"])).unwrap();
     let expected = "\
 # demo
 
@@ -58,7 +57,7 @@ fn a_task_that_a_line_lacks_is_a_dash() {
     let dir = tempfile::tempdir().unwrap();
     let mut rows = rows();
     rows[1].task = "c4".into();
-    write(dir.path(), &rows[..2], &settings(&["table.md.j2"])).unwrap();
+    report(dir.path(), &rows[..2], &settings(&["table.md.j2"])).unwrap();
     let table = read(dir.path(), "table.md");
     assert!(table.contains("| c4 perplexity | wikitext2 perplexity |\n"), "{table}");
     assert!(table.contains("| – | 32.884 |\n"), "{table}");
@@ -72,7 +71,7 @@ fn a_template_of_ones_own_sees_rows_and_includes_its_neighbours() {
     let text = "{% for row in rows %}{{ row.method }} {{ row.value|fixed(1) }} {% include 'unit.html' %};\n{% endfor %}";
     let path = template(dir.path(), "mine.html.j2", text);
     let out = dir.path().join("out");
-    write(&out, &rows()[..2], &settings(&[&path])).unwrap();
+    report(&out, &rows()[..2], &settings(&[&path])).unwrap();
     assert_eq!(read(&out, "mine.html"), "none 32.9 <i>ppl</i>;\ngptq 170.6 <i>ppl</i>;\n");
 }
 
@@ -84,7 +83,7 @@ fn html_is_escaped_and_markdown_is_not() {
     rows[0].trial.model = "a<b".into();
     let html = template(dir.path(), "t.html.j2", "{{ rows[0].model }}");
     let markdown = template(dir.path(), "t.md.j2", "{{ rows[0].model }}");
-    write(dir.path(), &rows, &settings(&[&html, &markdown])).unwrap();
+    report(dir.path(), &rows, &settings(&[&html, &markdown])).unwrap();
     assert_eq!(read(dir.path(), "t.html"), "a&lt;b");
     assert_eq!(read(dir.path(), "t.md"), "a<b");
 }
@@ -111,7 +110,7 @@ fn an_error_in_an_included_file_is_found_there() {
     let dir = tempfile::tempdir().unwrap();
     template(dir.path(), "inner.md", "a\nb\n{{ nothing.x }}");
     let outer = template(dir.path(), "outer.md.j2", "{% include 'inner.md' %}");
-    let error = write(dir.path(), &rows(), &settings(&[&outer])).unwrap_err().to_string();
+    let error = report(dir.path(), &rows(), &settings(&[&outer])).unwrap_err().to_string();
     assert!(error.contains("inner.md"), "{error}");
     assert!(error.contains("line 3") || error.contains(":3"), "{error}");
 }
@@ -119,7 +118,7 @@ fn an_error_in_an_included_file_is_found_there() {
 #[test]
 fn a_missing_template_lists_the_built_in_ones() {
     let dir = tempfile::tempdir().unwrap();
-    let error = write(dir.path(), &rows(), &settings(&["tabel.md.j2"])).unwrap_err().to_string();
+    let error = report(dir.path(), &rows(), &settings(&["tabel.md.j2"])).unwrap_err().to_string();
     assert!(
         error.starts_with(
             "template tabel.md.j2: there is no such file and no built-in template of this name (built in: table.md.j2)"
@@ -133,11 +132,12 @@ fn names_that_would_overwrite_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for (name, expected) in [
         ("results.csv.j2", "it would overwrite results.csv"),
+        ("differences.csv.j2", "it would overwrite differences.csv"),
         ("plain.md", "its name must end in .j2"),
         (".j2", "its name must end in .j2"),
     ] {
         let path = template(dir.path(), name, "x");
-        let error = write(&dir.path().join("out"), &rows(), &settings(&[&path])).unwrap_err().to_string();
+        let error = report(&dir.path().join("out"), &rows(), &settings(&[&path])).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     assert!(read(&dir.path().join("out"), "results.csv").len() > 100);
@@ -156,8 +156,12 @@ fn a_template_sees_the_documented_names() {
     let dir = tempfile::tempdir().unwrap();
     let text = "{{ experiment }} {{ rows|length }} {{ groups|length }} {{ columns|length }} {{ lines|length }} {{ n_seeds }} \
                 {{ lines[0].is_baseline }} {{ lines[3].cells[0].n }} {{ groups[3].sd|fixed(2) }} {{ 0.0035|percent }} \
-                {{ 12345678|megabytes }}";
+                {{ 12345678|megabytes }} {{ 0.6314|score('accuracy') }} {{ 5|score('perplexity') }} \
+                {{ 'accuracy' is share }} {{ 'perplexity' is share }} {{ differences|length }}";
     let path = template(dir.path(), "names.txt.j2", text);
-    write(dir.path(), &rows(), &settings(&[&path])).unwrap();
-    assert_eq!(read(dir.path(), "names.txt"), "demo 5 4 1 4 2 True 2 1.41 0.35 % 12.3 MB");
+    report(dir.path(), &rows(), &settings(&[&path])).unwrap();
+    assert_eq!(
+        read(dir.path(), "names.txt"),
+        "demo 5 4 1 4 2 True 2 1.41 0.35 % 12.3 MB 63.1 5.000 True False 0"
+    );
 }

@@ -1,11 +1,14 @@
 //! One file per command.
 
+mod examples;
 mod plan;
 mod report;
 mod run;
 mod show;
 mod status;
 mod why;
+
+pub(super) use examples::ExamplesError;
 
 use super::args::{Args, Command, FileArgs};
 use super::error::CliError;
@@ -44,7 +47,12 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
         Command::Status { file, format } => status::status(&Opened::new(file)?, *format, output),
         Command::Why { file, target, format } => why::why(&Opened::new(file)?, target, *format, output),
         Command::Report { file } => report::report(&Opened::usable(file)?, output),
-        Command::Show { file, target, format } => show::show(&Opened::new(file)?, target, *format, output),
+        Command::Show { file, target, examples, format } if examples.any() => {
+            examples::show(&Opened::new(file)?, target, examples, *format, output)
+        }
+        Command::Show { file, target, format, .. } => {
+            show::show(&Opened::new(file)?, target, *format, output)
+        }
     }
 }
 

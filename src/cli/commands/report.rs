@@ -3,37 +3,96 @@
 use super::Opened;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::Output;
-use crate::report;
-use std::path::PathBuf;
+use crate::cli::output::{Output, count, table};
+use crate::report::{self, Difference, Refresh, Worded, Written};
+use std::collections::BTreeMap;
 
-/// Writes the tables and says where; exits with 1 if there is nothing to write.
+/// Problems that are named; the others are counted.
+const LISTED_PROBLEMS: usize = 3;
+
+/// Writes the tables, prints the paired differences, and says where all is; exits with 1 if there is nothing to write.
 pub(super) fn report(opened: &Opened, output: &Output) -> Result<ExitCode, CliError> {
-    let written = write(opened)?;
-    if written.is_empty() {
+    let Some(written) = write(opened, Refresh::Always)? else {
         output.news(format!(
             "no trial has results yet, so no table was written; run: tacq-sweep run {}",
             opened.file.display()
         ));
         return Ok(ExitCode::Failed);
+    };
+    if !written.differences.is_empty() {
+        output.data(differences(&written.differences));
+        output.data("");
     }
-    for path in written {
+    for path in &written.paths {
         output.data(path.display());
     }
+    tell_problems(&written.problems, output);
     Ok(ExitCode::Done)
 }
 
 /// Collects rows from the store and writes all tables and templates. Without any result nothing is written: tables
 /// of an earlier state of the experiment are worth more than empty ones.
-pub(super) fn write(opened: &Opened) -> Result<Vec<PathBuf>, CliError> {
+pub(super) fn write(opened: &Opened, refresh: Refresh) -> Result<Option<Written>, CliError> {
     let experiment = &opened.experiment;
     let rows = report::collect(experiment, &opened.plan, &opened.store)?;
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let settings = report::ReportSettings {
         experiment: experiment.name.clone(),
         templates: experiment.report.templates.clone(),
     };
-    Ok(report::write(&experiment.report.dir, &rows, &settings)?)
+    let homes: BTreeMap<String, String> =
+        experiment.tasks.iter().map(|(name, task)| (name.clone(), task.dataset.clone())).collect();
+    let sources = report::Sources { store: &opened.store, homes: &homes };
+    Ok(Some(report::write(&experiment.report.dir, &rows, &settings, sources, refresh)?))
+}
+
+/// Says what could not be compared.
+pub(super) fn tell_problems(problems: &[String], output: &Output) {
+    for problem in problems.iter().take(LISTED_PROBLEMS) {
+        output.news(format!("not compared: {problem}"));
+    }
+    if problems.len() > LISTED_PROBLEMS {
+        output.news(format!("not compared: {} more", count(problems.len() - LISTED_PROBLEMS, "evaluation")));
+    }
+}
+
+/// Differences as a table for people; `differences.csv` is that for programs.
+fn differences(found: &[Difference]) -> String {
+    let headings = [
+        "model",
+        "task",
+        "condition_on",
+        "bits",
+        "method",
+        "against",
+        "seeds",
+        "examples",
+        "difference",
+        "p",
+    ];
+    let right = [false, false, false, true, false, false, true, true, false, false];
+    let row = |difference: &Difference| {
+        let worded = Worded::new(difference);
+        let found = &difference.found;
+        let mut cells = vec![
+            difference.of.model.clone(),
+            format!("{} {}", found.task, found.metric),
+            difference.of.condition_on.clone().unwrap_or_else(|| "–".to_owned()),
+            difference.of.bits.to_string(),
+            worded.of_name,
+            worded.against_name,
+            found.n_seeds.to_string(),
+            found.n_examples.to_string(),
+            worded.text,
+            worded.p,
+        ];
+        if let Some(note) = &found.note {
+            cells[8] = format!("not compared: {note}");
+        }
+        cells
+    };
+    let rows: Vec<_> = found.iter().map(row).collect();
+    table(&headings, &right, &rows)
 }

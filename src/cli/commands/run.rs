@@ -9,6 +9,7 @@ use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
 use crate::exec::{self, EngineLauncher, Finished, RunFolder, RunOptions, RunRecord, RunSummary, Sweep};
 use crate::plan::{StageId, States};
+use crate::report::Refresh;
 use crate::store::StoreError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,8 +42,13 @@ pub(super) fn run(
     }
     let (Finished { summary, fatal, .. }, folder) = execute(&opened, &wanted, options, verbose, output)?;
     // Tables hold whatever is there: after a failure, or an interruption, the trials that are done.
-    let written = super::report::write(&opened);
-    tell(&summary, folder.as_ref(), written.as_deref().unwrap_or_default(), output);
+    let refresh = if summary.computed > 0 { Refresh::Always } else { Refresh::IfResultsChange };
+    let written = super::report::write(&opened, refresh);
+    let paths = written.as_ref().ok().and_then(|w| w.as_ref()).map_or(&[][..], |w| &w.paths);
+    tell(&summary, folder.as_ref(), paths, output);
+    if let Ok(Some(written)) = &written {
+        super::report::tell_problems(&written.problems, output);
+    }
     // What ended the run matters more than a table that could not be written.
     if let Some(error) = fatal {
         return Err(error.into());

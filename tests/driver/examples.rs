@@ -1,0 +1,99 @@
+//! Examples behind the scores, from the stand-in engine's records to what a person reads.
+
+use crate::sandbox::Sandbox;
+use serde_json::Value;
+use std::fs;
+
+const GPTQ: &str = "model/prose/gptq/2-bit/seed 0";
+
+/// Lines of JSON.
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+#[test]
+fn a_run_compares_methods_and_report_prints_it() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    let csv = sandbox.read("results/demo/differences.csv");
+    // Three quantized models with the 16-bit one, two ratios with GPTQ, one ratio with the other.
+    assert_eq!(csv.lines().count(), 1 + 3 + 2 + 1, "{csv}");
+    assert_eq!(csv.matches(",ratio,").count(), 6, "{csv}");
+    let results = sandbox.read("results/demo/results.csv");
+    assert!(
+        results.lines().skip(1).all(|line| line.split(',').nth(14).is_some_and(|low| !low.is_empty())),
+        "{results}"
+    );
+    let table = sandbox.read("results/demo/table.md");
+    assert!(table.contains("| tacq 2 % | tacq 1 % | 1 | 4 | × "), "{table}");
+    let printed = sandbox.sweep_fake(&["report", "exp.yaml"]).expect(0).stdout;
+    assert!(printed.contains("16 bit") && printed.contains("differences.csv"), "{printed}");
+    assert_eq!(sandbox.read("results/demo/differences.csv"), csv);
+}
+
+#[test]
+fn windows_are_shown_worst_first() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    let shown =
+        sandbox.sweep(&["show", "exp.yaml", GPTQ, "--task", "prose", "--limit", "2"]).expect(0).stdout;
+    assert!(
+        shown.starts_with("model/prose/gptq/2-bit/seed 0: prose\n4 windows; the first 2 of 4 as asked for"),
+        "{shown}"
+    );
+    assert!(!shown.contains('\x1b'), "no colour where no terminal is: {shown}");
+    let losses: Vec<f64> = shown
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("loss")?.split_whitespace().next()?.parse().ok())
+        .collect();
+    assert!(losses.len() == 2 && losses[0] >= losses[1], "{shown}");
+    let all = sandbox.sweep(&["show", "exp.yaml", GPTQ, "--wrong", "--format", "json"]).expect(0);
+    assert!(all.stderr.contains("prose has no right and wrong"), "{}", all.stderr);
+    let all = lines(&all.stdout);
+    assert_eq!(all.len(), 4);
+    assert_eq!((&all[0]["trial"], &all[0]["task"]), (&Value::from(GPTQ), &Value::from("prose")));
+    assert!(all[0]["value"].as_f64() >= all[3]["value"].as_f64());
+    assert_eq!(all[0]["stage_key"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn two_trials_are_shown_side_by_side() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    let command = ["show", "exp.yaml", GPTQ, "--against", "model/16-bit"];
+    let shown = sandbox.sweep(&command).expect(0).stdout;
+    assert!(shown.contains("\nagainst model/16-bit\n") && shown.contains("\n  model/16-bit\n"), "{shown}");
+    let json = lines(&sandbox.sweep(&[&command[..], &["--format", "json"]].concat()).expect(0).stdout);
+    let gap = |line: &Value| line["value"].as_f64().unwrap() - line["against"]["value"].as_f64().unwrap();
+    assert!(json.windows(2).all(|pair| gap(&pair[0]) >= gap(&pair[1])), "{json:?}");
+    assert_eq!(json[0]["against"]["trial"], "model/16-bit");
+    sandbox
+        .sweep(&["show", "exp.yaml", GPTQ, "--against", "*tacq*"])
+        .expect(2)
+        .says(&["names several trials"]);
+}
+
+#[test]
+fn what_cannot_be_shown_is_a_sentence() {
+    let sandbox = Sandbox::new();
+    let early = sandbox.sweep(&["show", "exp.yaml", GPTQ, "--wrong"]).expect(1);
+    early.says(&["is not evaluated on prose yet; run: tacq-sweep run exp.yaml"]);
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    sandbox.sweep(&["show", "exp.yaml", GPTQ, "--task", "mmlu"]).expect(2).says(&["its tasks: prose"]);
+    sandbox.sweep(&["show", "exp.yaml", "gradients*", "--wrong"]).expect(2).says(&["name a trial"]);
+    sandbox.sweep(&["show", "exp.yaml", GPTQ, "--wrong", "--right"]).expect(2);
+    // An artifact of a time without records: its manifest does not know the file.
+    let key =
+        &lines(&sandbox.sweep(&["show", "exp.yaml", GPTQ, "--limit", "1", "--format", "json"]).stdout)[0];
+    let key = key["stage_key"].as_str().unwrap();
+    let dir = sandbox.root.join(".tacq/v1/evaluate").join(&key[..2]).join(key);
+    fs::remove_file(dir.join("records.parquet")).unwrap();
+    let manifest = dir.join("manifest.json");
+    let mut json: Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    json["files"].as_array_mut().unwrap().retain(|file| file["path"] != "records.parquet");
+    fs::write(&manifest, json.to_string()).unwrap();
+    let old = sandbox.sweep(&["show", "exp.yaml", GPTQ, "--wrong"]).expect(1);
+    old.says(&["has no records of its examples", "remove .tacq/v1/evaluate/", "run again"]);
+    let report = sandbox.sweep(&["report", "exp.yaml"]).expect(0);
+    assert!(report.stderr.contains("not compared: 1 of 4 evaluations have no records"), "{}", report.stderr);
+}
