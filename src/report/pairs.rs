@@ -90,9 +90,7 @@ fn wanted(cells: &[Cell<'_>], of: usize, against: usize, home: Option<&str>) -> 
         Contrast::ConditionOn => trial(against).condition_on.as_deref() == home,
         Contrast::Saliency => trial(against).saliency.as_deref() == Some(&*Score::Tacq.to_string()),
         // Cells are in order: nothing like it lies between.
-        Contrast::OutlierRatio | Contrast::GroupSize => {
-            against < of && !(against + 1..of).any(|between| alike(between))
-        }
+        Contrast::OutlierRatio | Contrast::GroupSize => against < of && !(against + 1..of).any(alike),
         Contrast::Variant => against < of && !(0..against).any(alike),
     };
     fits.then_some(found)

@@ -26,7 +26,7 @@ pub fn evaluate(task: &TaskParams, asked: u64, answered: u64) -> (Metrics, Vec<R
         }
         TaskParams::Generate { limit, examples, .. } => {
             let n = limit.map_or(EXAMPLES, |n| u64::from(n.get()));
-            let is_sql = matches!(examples, ExampleParams::Spider { .. });
+            let is_sql = matches!(examples, ExampleParams::Spider);
             let name = if is_sql { metric::EXECUTION_ACCURACY } else { metric::EXACT_MATCH };
             (name, (0..n).map(|i| text(i, &mut asked, &mut answered)).collect())
         }

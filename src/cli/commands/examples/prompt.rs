@@ -48,7 +48,7 @@ fn has_few_shot(params: &StageParams) -> bool {
     match examples {
         ExampleParams::Mmlu { few_shot, .. } | ExampleParams::Gsm8k { few_shot } => few_shot.get() > 0,
         ExampleParams::Custom(custom) => custom.few_shot.get() > 0,
-        ExampleParams::Spider { .. } => false,
+        ExampleParams::Spider => false,
     }
 }
 
