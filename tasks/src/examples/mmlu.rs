@@ -9,7 +9,8 @@ use tacq_protocol::task::MmluSplit;
 const LETTERS: [&str; N_CHOICES] = [" A", " B", " C", " D"];
 
 /// What pandas' `read_csv` takes for a missing value. The reference reads the questions with it and then writes such a
-/// choice as `nan`: ten choices of the published test files are the word `None`.
+/// choice as `nan`: ten choices of the published test files are the word `None`. (It also reads columns of numbers as
+/// numbers, but in the published files none of them would then be written in another way.)
 const MISSING: [&str; 19] = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A",
     "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
