@@ -4,8 +4,9 @@ use super::graph::{Identity, Plan, PlannedTrial, Stage, StageId};
 use super::label::Labels;
 use super::source::{self, SourceProblem};
 use crate::digest::canonical_json;
+use crate::spec::dataset::{Content, Dataset, Decoding, Measure, Part, Task};
 use crate::spec::experiment::{CalibrationSampling, Method, Tacq, Uniform};
-use crate::spec::{Experiment, Trial, model_names, trials};
+use crate::spec::{Experiment, Position, Trial, model_names, trials};
 use crate::stage_key::{KeyPayload, StageKey};
 use crate::store::SourceDigests;
 use std::collections::BTreeMap;
@@ -14,8 +15,10 @@ use tacq_protocol::stage::{
     DownloadParams, GradientsParams, LocalFiles, QuantizeParams, Reduction, RoundingParams, SaliencyParams,
     Score, SelectParams,
 };
-use tacq_protocol::task::{CalibrateParams, CalibrationData, EvaluateParams, Sampling, TaskParams};
-use tacq_protocol::units::{Bits, OutlierRatio, Seed};
+use tacq_protocol::task::{
+    CalibrateParams, CalibrationData, EvaluateParams, Sampling, TaskParams, TextFormat,
+};
+use tacq_protocol::units::{Bits, FewShot, OutlierRatio, Seed};
 use tacq_protocol::{StageKind, StageParams};
 
 /// Shares of the weights that saliency keeps as candidates: the smallest that holds the outlier ratio. Steps, so
@@ -32,6 +35,8 @@ pub fn build(experiment: &Experiment, digests: &mut SourceDigests) -> Plan {
         labels: Labels::default(),
         known: BTreeMap::new(),
         sources: BTreeMap::new(),
+        formats: BTreeMap::new(),
+        missing: BTreeMap::new(),
         problems: Vec::new(),
     };
     let planned = trials(experiment).into_iter().map(|trial| builder.trial(trial)).collect();
@@ -58,6 +63,10 @@ struct Builder<'a> {
     known: BTreeMap<Known, StageId>,
     /// Sources by what the experiment calls them.
     sources: BTreeMap<(&'static str, String), StageId>,
+    /// How texts become strings, by their `download` stages.
+    formats: BTreeMap<StageId, TextFormat>,
+    /// What Spider's databases lack, by their `download` stages, with where they were named.
+    missing: BTreeMap<StageId, (Position, Vec<String>)>,
     problems: Vec<SourceProblem>,
 }
 
@@ -130,7 +139,8 @@ impl Builder<'_> {
             Reduction::Square => parts.push("square".to_owned()),
             Reduction::Signed => parts.push("signed".to_owned()),
         }
-        let params = StageParams::Gradients(GradientsParams { reduction, dtype: self.experiment.run.dtype });
+        let params =
+            StageParams::Gradients(GradientsParams { reduction, dtype: self.experiment.run.gradient_dtype });
         let inputs = BTreeMap::from([(role::MODEL, model), (role::CALIBRATION, calibration)]);
         self.stage(&parts, params, inputs)
     }
@@ -171,19 +181,22 @@ impl Builder<'_> {
         checkpoint: Option<StageId>,
         task: &str,
     ) -> StageId {
-        let settings = self.experiment.tasks[task].clone();
-        let dataset = self.split(&settings.dataset, "test");
-        let params = StageParams::Evaluate(EvaluateParams {
-            task: TaskParams::Perplexity {
-                format: self.experiment.datasets[&settings.dataset].format,
-                seq_len: settings.seq_len,
-                n_windows: settings.n_windows,
-            },
-            dtype: self.experiment.run.dtype,
-            batch_size: None,
-        });
-        let mut inputs = BTreeMap::from([(role::MODEL, model), (role::DATASET, dataset)]);
+        let Task { dataset, measure } = &self.experiment.tasks[task];
+        let mut inputs = BTreeMap::from([(role::MODEL, model)]);
         inputs.extend(checkpoint.map(|id| (role::CHECKPOINT, id)));
+        let content = &self.experiment.datasets[dataset].content;
+        let test = self.part(dataset, Part::Test);
+        inputs.insert(role::DATASET, test);
+        inputs.extend(self.example_inputs(dataset, self.experiment.tasks[task].few_shot()));
+        if matches!(content, Content::Spider) {
+            let skip = matches!(measure, Measure::Generate { skip_missing_databases: true, .. });
+            inputs.insert(role::DATABASES, self.databases(dataset, task, skip));
+        }
+        let params = StageParams::Evaluate(EvaluateParams {
+            task: task_params(measure, content, self.formats.get(&test).copied(), trial.seed),
+            dtype: self.experiment.run.dtype,
+            batch_size: self.experiment.run.fixed_batch(),
+        });
         let mut parts = self.parts(trial);
         match (&trial.method, trial.bits) {
             (Some(method), Some(bits)) => parts.extend([method.label(), format!("{bits}-bit")]),
@@ -219,15 +232,48 @@ impl Builder<'_> {
                 Sampling::Random { seed: trial.seed.expect("a trial that draws at random has a seed") }
             }
         };
-        let params = StageParams::Calibrate(CalibrateParams {
-            data: CalibrationData::Text { format: self.experiment.datasets[&name].format },
-            n_samples: settings.n_samples,
-            seq_len: settings.seq_len,
-            draw,
-        });
-        let dataset = self.split(&name, "train");
+        let Dataset { content, few_shot, .. } = &self.experiment.datasets[&name];
+        let dataset = self.part(&name, content.calibration_part());
+        let mut inputs = BTreeMap::from([(role::MODEL, model), (role::DATASET, dataset)]);
+        inputs.extend(self.example_inputs(&name, *few_shot));
+        let data = match content.examples(*few_shot) {
+            Some(examples) => CalibrationData::Examples { examples },
+            None => CalibrationData::Text { format: self.formats.get(&dataset).copied().unwrap_or_default() },
+        };
+        let (n_samples, seq_len) = (settings.n_samples, settings.seq_len);
+        let params = StageParams::Calibrate(CalibrateParams { data, n_samples, seq_len, draw });
         let parts = self.parts(trial);
-        self.stage(&parts, params, BTreeMap::from([(role::MODEL, model), (role::DATASET, dataset)]))
+        self.stage(&parts, params, inputs)
+    }
+
+    /// What prompts are made of beside the questions.
+    fn example_inputs(&mut self, dataset: &str, few_shot: FewShot) -> Vec<(&'static str, StageId)> {
+        let mut inputs = Vec::new();
+        if few_shot.get() > 0 {
+            inputs.push((role::FEW_SHOT, self.part(dataset, Part::FewShot)));
+        }
+        if matches!(self.experiment.datasets[dataset].content, Content::Spider) {
+            inputs.push((role::TABLES, self.part(dataset, Part::Tables)));
+        }
+        inputs
+    }
+
+    /// Spider's databases; that some are missing is a problem unless the task leaves their questions out.
+    fn databases(&mut self, dataset: &str, task: &str, skip: bool) -> StageId {
+        let id = self.part(dataset, Part::Databases);
+        let Some((position, missing)) = self.missing.get(&id).filter(|_| !skip) else {
+            return id;
+        };
+        let name = ("incomplete", dataset.to_owned());
+        if let Some(&blocked) = self.sources.get(&name) {
+            return blocked;
+        }
+        let message = format!(
+            "the databases of data set {dataset} lack {}; add them, or leave their questions out: --set tasks.{task}.skip_missing_databases=true",
+            missing.join(", ")
+        );
+        let problem = SourceProblem { position: *position, message };
+        self.source(name, &[dataset.to_owned(), "databases".to_owned()], Err(problem))
     }
 
     fn model(&mut self, index: usize) -> StageId {
@@ -242,15 +288,25 @@ impl Builder<'_> {
         }
     }
 
-    fn split(&mut self, dataset: &str, split: &'static str) -> StageId {
-        if let Some(&id) = self.sources.get(&(split, dataset.to_owned())) {
+    fn part(&mut self, dataset: &str, part: Part) -> StageId {
+        let data = &self.experiment.datasets[dataset];
+        let name = (part.key(), data.files_of.clone());
+        if let Some(&id) = self.sources.get(&name) {
             return id;
         }
-        let data = &self.experiment.datasets[dataset];
-        let file = if split == "train" { &data.train } else { &data.test };
-        let file = file.as_ref().expect("the experiment was checked to have the splits it uses");
-        let found = source::split(dataset, split, file, self.digests);
-        self.source((split, dataset.to_owned()), &[dataset.to_owned(), split.to_owned()], found)
+        let found = source::part(dataset, data, part, self.digests);
+        let (mut format, mut missing) = (None, Vec::new());
+        let resolved = found.map(|found| {
+            (format, missing) = (found.format, found.missing);
+            found.resolved
+        });
+        let id = self.source(name, &[data.files_of.clone(), part.key().to_owned()], resolved);
+        self.formats.extend(format.map(|format| (id, format)));
+        if !missing.is_empty() {
+            let position = data.parts.get(&part).map(|source| source.position).unwrap_or_default();
+            self.missing.insert(id, (position, missing));
+        }
+        id
     }
 
     /// The `download` stage of a source; a source that cannot be used gets one without a key.
@@ -309,6 +365,36 @@ impl Builder<'_> {
     fn push(&mut self, stage: Stage) -> StageId {
         self.stages.push(stage);
         self.stages.len() - 1
+    }
+}
+
+/// The task as the engine is told it. The format is that of the text, absent if its source is missing.
+fn task_params(
+    measure: &Measure,
+    content: &Content,
+    format: Option<TextFormat>,
+    seed: Option<Seed>,
+) -> TaskParams {
+    let examples =
+        |few_shot| content.examples(few_shot).expect("tasks with questions are on data sets of examples");
+    match measure.clone() {
+        Measure::Perplexity { seq_len, n_windows } => {
+            TaskParams::Perplexity { format: format.unwrap_or_default(), seq_len, n_windows }
+        }
+        Measure::MultipleChoice { few_shot, choices, limit } => {
+            TaskParams::MultipleChoice { examples: examples(few_shot), choices, limit }
+        }
+        Measure::Generate { few_shot, decoding, max_new_tokens, answer, skip_missing_databases, limit } => {
+            let decoding = match decoding {
+                Decoding::Greedy => tacq_protocol::task::Decoding::Greedy,
+                Decoding::Sampled { temperature, top_p } => {
+                    let seed = seed.expect("a trial with a sampled task has a seed");
+                    tacq_protocol::task::Decoding::Sample { temperature, top_p, seed }
+                }
+            };
+            let examples = examples(few_shot);
+            TaskParams::Generate { examples, decoding, max_new_tokens, answer, skip_missing_databases, limit }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod graph;
 mod label;
+mod layout;
 mod source;
 mod state;
 mod why;

@@ -1,7 +1,9 @@
 //! The user's models and data sets: found, checked without libtorch, and hashed before anything runs.
 
+use super::layout;
 use crate::fsx;
-use crate::spec::experiment::{ModelSource, SplitSource};
+use crate::spec::dataset::{Content, Dataset, Part, PartSource};
+use crate::spec::experiment::ModelSource;
 use crate::spec::{Location, Position};
 use crate::store::{Fingerprint, SourceDigests};
 use serde_json::Value;
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 use tacq_protocol::DataFile;
 use tacq_protocol::artifact::SUPPORTED_ARCHITECTURES;
 use tacq_protocol::stage::{DownloadParams, FileDigest, LocalFiles};
+use tacq_protocol::task::TextFormat;
 
 /// A local model folder or data file.
 #[derive(Debug, Clone)]
@@ -55,9 +58,6 @@ pub(super) struct Resolved {
     pub params: DownloadParams,
 }
 
-/// The single name of a data set's file in its key: what the user's file is called does not matter.
-const TEXT: &str = "text";
-
 /// Files of a model folder that stages read, where present.
 const OPTIONAL_MODEL_FILES: [&str; 3] =
     ["generation_config.json", "tokenizer_config.json", "chat_template.jinja"];
@@ -94,44 +94,139 @@ pub(super) fn model(model: &ModelSource, digests: &mut SourceDigests) -> Result<
     hash(folder, files, digests).map_err(|e| problem(e.to_string()))
 }
 
-/// Finds and hashes one split of a data set.
-pub(super) fn split(
-    dataset: &str,
-    split: &str,
-    source: &SplitSource,
+/// A part of a data set.
+pub(super) struct ResolvedPart {
+    pub resolved: Resolved,
+    /// How its files become one string, if it is a text.
+    pub format: Option<TextFormat>,
+    /// Of Spider's databases: what the questions ask for and the folder lacks.
+    pub missing: Vec<String>,
+}
+
+/// Finds and hashes a part of a data set.
+pub(super) fn part(
+    name: &str,
+    dataset: &Dataset,
+    part: Part,
     digests: &mut SourceDigests,
-) -> Result<Resolved, SourceProblem> {
-    let problem = |message: String| SourceProblem { position: source.position, message };
-    let found = fsx::metadata(&source.path).map_err(|_| {
-        problem(format!(
-            "there is no file {} for the {split} split of data set {dataset} (--set datasets.{dataset}.{split}=FILE)",
-            source.path.display()
-        ))
+) -> Result<ResolvedPart, SourceProblem> {
+    let source = dataset.parts.get(&part).ok_or_else(|| SourceProblem {
+        position: Position::default(),
+        message: format!(
+            "there is no {} of data set {name} ({})",
+            describe(part),
+            option(name, dataset, part)
+        ),
     })?;
-    let file = if found.is_dir() {
-        split_file(&source.path, split).ok_or_else(|| {
-            problem(format!(
-                "folder {} of data set {dataset} holds none of {} for its {split} split; name the file: --set datasets.{dataset}.{split}=FILE",
-                source.path.display(),
-                split_names(split).join(", ")
-            ))
-        })?
-    } else {
-        source.path.clone()
+    let problem = |message: String| SourceProblem { position: source.position, message };
+    let found = locate(name, dataset, part, source).map_err(problem)?;
+    let (mut files, mut missing) = (found.files, Vec::new());
+    if part == Part::Databases
+        && let Some(needed) = needed_databases(name, dataset)
+    {
+        let id = |name: &str| name.strip_suffix(".sqlite").unwrap_or(name).to_owned();
+        let present: BTreeSet<String> = files.iter().map(|(name, _)| id(name)).collect();
+        files.retain(|(name, _)| needed.contains(&id(name)));
+        missing = needed.difference(&present).cloned().collect();
+    }
+    let resolved = hash(&found.path, files, digests).map_err(|e| problem(e.to_string()))?;
+    let format = match &dataset.content {
+        Content::Text { format, .. } => format.or(found.format),
+        _ => None,
     };
-    hash(&file, vec![(TEXT.to_owned(), file.clone())], digests).map_err(|e| problem(e.to_string()))
+    Ok(ResolvedPart { resolved, format, missing })
 }
 
-/// Names that published text data sets give a split's file.
-fn split_names(split: &str) -> Vec<String> {
-    ["wiki.{}.raw", "wiki.{}.tokens", "{}.txt", "{}.raw", "ptb.{}.txt"]
-        .iter()
-        .map(|n| n.replace("{}", split))
-        .collect()
+/// Files on this machine, by their names in keys.
+struct Located {
+    /// The file or folder that was named.
+    path: PathBuf,
+    files: Vec<(String, PathBuf)>,
+    format: Option<TextFormat>,
 }
 
-fn split_file(folder: &Path, split: &str) -> Option<PathBuf> {
-    split_names(split).into_iter().map(|n| folder.join(n)).find(|p| fsx::exists(p))
+fn locate(name: &str, dataset: &Dataset, part: Part, source: &PartSource) -> Result<Located, String> {
+    let Location::Local(path) = &source.location else {
+        return Err(format!(
+            "the {} of data set {name} is not here but at {} ({})",
+            describe(part),
+            source.location,
+            option(name, dataset, part)
+        ));
+    };
+    let metadata = fsx::metadata(path).map_err(|_| {
+        format!(
+            "there is no file {} for the {} of data set {name} ({})",
+            path.display(),
+            describe(part),
+            option(name, dataset, part)
+        )
+    })?;
+    let content = &dataset.content;
+    if !metadata.is_dir() {
+        let file_name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let format = match content {
+            Content::Text { layout, .. } => Some(layout::format_of_file(*layout, &file_name)),
+            _ => None,
+        };
+        let names = layout::names(content, part, &[file_name]);
+        let files = names.into_iter().map(|name| (name, path.clone())).collect();
+        return Ok(Located { path: path.clone(), files, format });
+    }
+    let patterns = layout::patterns(content, part);
+    let found = layout::find_in_folder(path, &patterns).map_err(|e| e.to_string())?;
+    let Some((files, format)) = found else {
+        let looked_for: Vec<&str> = patterns.iter().map(|pattern| pattern.path.as_str()).collect();
+        return Err(format!(
+            "folder {} of data set {name} holds none of {} for its {}; {}",
+            path.display(),
+            looked_for.join(", "),
+            describe(part),
+            option(name, dataset, part)
+        ));
+    };
+    let names = layout::names(content, part, &files);
+    let files = names.into_iter().zip(files.iter().map(|file| path.join(file))).collect();
+    Ok(Located { path: path.clone(), files, format })
+}
+
+/// The databases that Spider's questions ask for, if the questions are here and readable.
+fn needed_databases(name: &str, dataset: &Dataset) -> Option<BTreeSet<String>> {
+    #[derive(serde::Deserialize)]
+    struct Question {
+        db_id: String,
+    }
+    let source = dataset.parts.get(&Part::Test)?;
+    let questions = locate(name, dataset, Part::Test, source).ok()?;
+    let (_, file) = questions.files.first()?;
+    // What is wrong with the file is the engine's to say.
+    let questions: Vec<Question> = serde_json::from_slice(&fsx::read(file).ok()?).ok()?;
+    Some(questions.into_iter().map(|question| question.db_id).collect())
+}
+
+/// What a part is, in words.
+fn describe(part: Part) -> &'static str {
+    match part {
+        Part::Train => "train split",
+        Part::Test => "test split",
+        Part::FewShot => "solved examples",
+        Part::Tables => "database schemas",
+        Part::Databases => "databases",
+    }
+}
+
+/// How to say where a part lies.
+fn option(name: &str, dataset: &Dataset, part: Part) -> String {
+    let what = if part == Part::Databases { "FOLDER" } else { "FILE" };
+    let files_of = &dataset.files_of;
+    let mut text = format!("--set datasets.{files_of}.{}={what}", part.key());
+    if files_of == name && !matches!(dataset.content, Content::Custom(_)) {
+        text += &format!(", or --set datasets.{files_of}.path=FOLDER");
+    }
+    if matches!(dataset.content, Content::Spider) {
+        text += "; Spider with its databases is at https://yale-lily.github.io/spider";
+    }
+    text
 }
 
 fn hash(

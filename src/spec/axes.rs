@@ -1,6 +1,6 @@
 //! The grid → trials, in one order that depends on the order of lists, never on the order of keys.
 
-use super::experiment::{CalibrationSampling, Evaluate, Experiment, Method};
+use super::experiment::{CalibrationSampling, Experiment, Method, TaskChoice};
 use super::tasks::matched;
 use std::collections::BTreeMap;
 use tacq_protocol::stage::Score;
@@ -37,7 +37,6 @@ pub fn trials(experiment: &Experiment) -> Vec<Trial> {
     // A label is made of parts that many trials share.
     let methods: Vec<(&Method, String)> =
         experiment.methods.iter().map(|method| (method, method.label())).collect();
-    let seeds: Vec<Option<Seed>> = experiment.seeds.iter().copied().map(Some).collect();
     for (model, model_name) in model_names(experiment).iter().enumerate() {
         let first = trials.len();
         for condition_on in std::iter::once(None).chain(experiment.condition_on.iter().map(Some)) {
@@ -49,33 +48,49 @@ pub fn trials(experiment: &Experiment) -> Vec<Trial> {
                     if method.needs_calibration() != condition_on.is_some() {
                         continue;
                     }
-                    for &seed in if depends_on_seed(method, experiment) { &seeds[..] } else { &[None] } {
-                        let label = match seed {
-                            Some(seed) => format!("{place}/{method_label}/{bits}-bit/seed {seed}"),
-                            None => format!("{place}/{method_label}/{bits}-bit"),
-                        };
-                        trials.push(Trial {
-                            model,
-                            condition_on: condition_on.cloned(),
-                            bits: Some(bits),
-                            method: Some((*method).clone()),
-                            seed,
-                            tasks: tasks.clone(),
-                            label,
-                        });
-                    }
+                    let label = format!("{place}/{method_label}/{bits}-bit");
+                    let by_seed = depends_on_seed(method, experiment);
+                    trials.extend(seeded(&label, by_seed, &tasks, experiment).map(|(label, seed, tasks)| {
+                        let (condition_on, method) = (condition_on.cloned(), Some((*method).clone()));
+                        Trial { model, condition_on, bits: Some(bits), method, seed, tasks, label }
+                    }));
                 }
             }
         }
         if experiment.baseline {
             let tasks = distinct_tasks(&trials[first..]);
             let label = format!("{model_name}/16-bit");
-            let baseline =
-                Trial { model, condition_on: None, bits: None, method: None, seed: None, tasks, label };
-            trials.insert(first, baseline);
+            let baseline = seeded(&label, false, &tasks, experiment).map(|(label, seed, tasks)| Trial {
+                model,
+                condition_on: None,
+                bits: None,
+                method: None,
+                seed,
+                tasks,
+                label,
+            });
+            let baseline: Vec<Trial> = baseline.collect();
+            trials.splice(first..first, baseline);
         }
     }
     trials
+}
+
+/// A trial's labels, seeds and tasks. If what is evaluated depends on the seed, all tasks are repeated with each seed;
+/// if not, only those whose answers are sampled, and the others are a trial without one.
+fn seeded(
+    label: &str,
+    by_seed: bool,
+    tasks: &[String],
+    experiment: &Experiment,
+) -> impl Iterator<Item = (String, Option<Seed>, Vec<String>)> {
+    let (repeated, single): (Vec<String>, Vec<String>) =
+        tasks.iter().cloned().partition(|task| by_seed || experiment.tasks[task].is_sampled());
+    let seeds = if repeated.is_empty() { &[][..] } else { &experiment.seeds };
+    let single = (!single.is_empty()).then(|| (label.to_owned(), None, single));
+    let with_seed = |&seed: &Seed| (format!("{label}/seed {seed}"), Some(seed), repeated.clone());
+    let with_seeds: Vec<_> = seeds.iter().map(with_seed).collect();
+    single.into_iter().chain(with_seeds)
 }
 
 /// The tasks of some trials, each once, in the order of their first use.
@@ -111,14 +126,25 @@ fn depends_on_seed(method: &Method, experiment: &Experiment) -> bool {
 
 /// The tasks of a trial; one that is conditioned on nothing takes what those of all calibration sets would.
 fn tasks(condition_on: Option<&str>, experiment: &Experiment) -> Vec<String> {
-    match (&experiment.evaluate, condition_on) {
-        (Evaluate::Tasks(tasks), _) => tasks.clone(),
-        (Evaluate::Matched, Some(dataset)) => {
-            matched(&experiment.tasks, dataset).map(str::to_owned).collect()
+    let of = |choice: &TaskChoice, dataset: &str| -> Vec<String> {
+        match choice {
+            TaskChoice::Tasks(tasks) => tasks.clone(),
+            TaskChoice::Matched => matched(&experiment.tasks, dataset).map(str::to_owned).collect(),
         }
-        (Evaluate::Matched, None) => {
-            let datasets = experiment.condition_on.iter();
-            datasets.flat_map(|dataset| matched(&experiment.tasks, dataset)).map(str::to_owned).collect()
+    };
+    let evaluate = &experiment.evaluate;
+    match condition_on {
+        Some(dataset) => of(evaluate.of(dataset), dataset),
+        None if experiment.condition_on.is_empty() => of(&evaluate.default, ""),
+        None => {
+            let all = experiment.condition_on.iter().flat_map(|dataset| of(evaluate.of(dataset), dataset));
+            let mut tasks: Vec<String> = Vec::new();
+            for task in all {
+                if !tasks.contains(&task) {
+                    tasks.push(task);
+                }
+            }
+            tasks
         }
     }
 }

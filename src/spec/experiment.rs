@@ -2,14 +2,14 @@
 //!
 //! Nothing here knows YAML; [`super::resolve`] builds it from what was written.
 
+use super::dataset::{Dataset, Task};
 use super::error::Position;
 use super::location::Location;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tacq_protocol::stage::{Grid, RoundingParams, Score};
-use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
-    Bits, DType, Damp, Device, GroupSize, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
+    BatchSize, Bits, DType, Damp, Device, GroupSize, NSamples, OutlierRatio, Seed, SeqLen,
 };
 
 /// One experiment file, resolved.
@@ -21,7 +21,7 @@ pub struct Experiment {
     pub name: String,
     /// Axis: base models.
     pub models: Vec<ModelSource>,
-    /// Data sets by name.
+    /// Data sets by name: those that the file declares or names.
     pub datasets: BTreeMap<String, Dataset>,
     /// Axis: names of the data sets to calibrate on.
     pub condition_on: Vec<String>,
@@ -35,7 +35,7 @@ pub struct Experiment {
     pub calibration: Calibration,
     /// Which tasks each trial is evaluated on.
     pub evaluate: Evaluate,
-    /// Tasks by name: every data set with a test split, under its own name unless overridden.
+    /// Tasks by name: the declared ones, and those of the data sets' own names.
     pub tasks: BTreeMap<String, Task>,
     /// Whether the 16-bit model is evaluated too.
     pub baseline: bool,
@@ -52,26 +52,6 @@ pub struct ModelSource {
     pub text: String,
     /// A folder or a repository of the hub.
     pub location: Location,
-    /// Where it was written.
-    pub position: Position,
-}
-
-/// A text data set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dataset {
-    /// How each file becomes one string.
-    pub format: TextFormat,
-    /// File to calibrate on.
-    pub train: Option<SplitSource>,
-    /// File to evaluate on.
-    pub test: Option<SplitSource>,
-}
-
-/// One split of a data set: a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SplitSource {
-    /// A file, or a folder that holds the split in a published layout.
-    pub path: PathBuf,
     /// Where it was written.
     pub position: Position,
 }
@@ -131,24 +111,34 @@ pub enum CalibrationSampling {
     First,
 }
 
-/// Which tasks each trial is evaluated on.
+/// Which tasks the trials are evaluated on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Evaluate {
-    /// The task of the data set conditioned on.
+pub struct Evaluate {
+    /// For trials conditioned on a data set that is not among the others, and for all where nothing is conditioned on.
+    pub default: TaskChoice,
+    /// By data set conditioned on.
+    pub by_condition: BTreeMap<String, TaskChoice>,
+}
+
+/// Some tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskChoice {
+    /// Those on the data set conditioned on.
     Matched,
-    /// These, for every trial.
+    /// These.
     Tasks(Vec<String>),
 }
 
-/// A perplexity task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    /// Name of the data set whose test split it reads.
-    pub dataset: String,
-    /// Tokens a window.
-    pub seq_len: SeqLen,
-    /// At most so many windows; all when absent.
-    pub n_windows: Option<NWindows>,
+impl Evaluate {
+    /// The same for every trial.
+    pub fn same(choice: TaskChoice) -> Self {
+        Evaluate { default: choice, by_condition: BTreeMap::new() }
+    }
+
+    /// The choice for a data set conditioned on.
+    pub fn of(&self, condition_on: &str) -> &TaskChoice {
+        self.by_condition.get(condition_on).unwrap_or(&self.default)
+    }
 }
 
 /// What is rendered, and where.
@@ -160,19 +150,36 @@ pub struct Report {
     pub dir: PathBuf,
 }
 
-/// How an experiment is executed; never part of a stage key, but for `dtype`.
+/// How an experiment is executed; never part of a stage key, but for number formats and what [`Self::fixed_batch`]
+/// says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunSettings {
     /// One engine per entry.
     pub devices: Vec<Device>,
     /// Number format of computation; part of the keys of the stages that compute.
     pub dtype: DType,
+    /// Number format of gradients.
+    pub gradient_dtype: DType,
+    /// Examples computed side by side in evaluations, at most.
+    pub batch_size: Option<BatchSize>,
     /// The store's folder.
     pub store: PathBuf,
     /// Threads of each engine; all cores when absent.
     pub threads: Option<u32>,
     /// Seconds between in-stage checkpoints.
     pub checkpoint_secs: u32,
+}
+
+/// Examples side by side where that can change a result and the file does not say.
+const DEFAULT_FIXED_BATCH: u64 = 32;
+
+impl RunSettings {
+    /// How many examples evaluations compute side by side, where that can change a result: in any number format but
+    /// f32, whose results do not depend on it.
+    pub fn fixed_batch(&self) -> Option<BatchSize> {
+        let default = || BatchSize::new(DEFAULT_FIXED_BATCH).expect("in range");
+        (self.dtype != DType::F32).then(|| self.batch_size.unwrap_or_else(default))
+    }
 }
 
 /// The damping that GPTQ's authors use.

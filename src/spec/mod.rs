@@ -4,7 +4,11 @@
 //! [`Experiment`], what is meant ([`resolve`]) → [`Trial`]s ([`axes`]).
 
 pub mod axes;
+pub mod builtin;
+pub mod dataset;
+mod datasets;
 pub mod error;
+mod evaluate;
 pub mod experiment;
 mod load;
 pub mod location;
@@ -12,6 +16,7 @@ mod methods;
 mod node;
 mod parse;
 mod raw;
+mod raw_data;
 mod read;
 mod resolve;
 mod scalar;
@@ -19,6 +24,7 @@ mod schema;
 mod set;
 mod suggest;
 mod tasks;
+mod templates;
 
 pub use axes::{Trial, model_names, trials};
 pub use error::{Diagnostic, LoadError, Position, SpecErrors};

@@ -4,15 +4,15 @@
 
 use super::experiment::CalibrationSampling;
 use super::node::{Entry, Node, Value};
+pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
 use super::read::{Decode, List, Names, Reader, Spanned, record};
 use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Template, Threads};
 use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use tacq_protocol::stage::{Grid, Rounding, Score};
-use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
-    Bits, BlockSize, DType, Damp, Device, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
+    BatchSize, Bits, BlockSize, DType, Damp, Device, NSamples, OutlierRatio, Seed, SeqLen,
 };
 
 record! {
@@ -24,20 +24,23 @@ record! {
         @required model: List<FilePath>,
         /// The axes; the grid is their product.
         @required sweep: Sweep,
-        /// Texts to calibrate and evaluate on, by a name of your choice.
+        /// Data to calibrate and evaluate on, by a name of your choice; and where the files of built-in data sets (c4,
+        /// gsm8k, mmlu, mmlu_humanities, mmlu_social_sciences, mmlu_stem, ptb, spider, wikitext2) lie.
         datasets: Names<Dataset>,
-        /// Changes to tasks, and further tasks, by name. Each data set with a test split is a task of its name.
+        /// Changes to tasks, and further tasks, by name. Each text with a test split and each built-in data set is a
+        /// task of its name.
         tasks: Names<Task>,
         /// How calibration sets are drawn.
         calibration: Calibration,
-        /// Tasks of each trial: matched (those of the data set conditioned on), all, or a list of names.
+        /// Tasks of each trial: matched (those of the data set conditioned on), all, or a list of names; or, for each
+        /// data set conditioned on, one of these, with `default` for the others.
         /// Default: matched if there is condition_on, else all.
         evaluate: Spanned<Evaluate>,
         /// Whether the 16-bit model is evaluated too. Default: true.
         baseline: bool,
         /// Tables and pages.
         report: Report,
-        /// How it is executed; changes no result but for dtype.
+        /// How it is executed; changes no result but for the number formats.
         run: Run,
     }
 }
@@ -49,7 +52,7 @@ record! {
         condition_on: List<Name>,
         /// Bits per quantized weight.
         @required bits: List<Bits>,
-        /// Seeds of calibration sampling and random saliency. Default: 0.
+        /// Seeds of calibration sampling, of sampled answers and of random saliency. Default: 0.
         seed: List<Seed>,
         /// Quantization methods: rtn, gptq, tacq; alone or with parameters, which may be lists.
         @required methods: List<Method>,
@@ -105,40 +108,13 @@ record! {
 }
 
 record! {
-    /// A text in two splits.
-    Dataset is "a mapping with the keys path, train, test, format" {
-        /// Folder that holds both splits under their published names.
-        path: Spanned<FilePath>,
-        /// File to calibrate on; instead of the one in path.
-        train: Spanned<FilePath>,
-        /// File to evaluate on; instead of the one in path.
-        test: Spanned<FilePath>,
-        /// How a file becomes one text: plain, or wikitext (rows joined with blank lines as GPTQ does).
-        /// Default: plain.
-        format: TextFormat,
-    }
-}
-
-record! {
-    /// Perplexity on a data set's test split.
-    Task is "a mapping with the keys dataset, seq_len, n_windows" {
-        /// Data set; by default the one of the task's name.
-        dataset: Spanned<Name>,
-        /// Tokens a window. Default: calibration.seq_len.
-        seq_len: SeqLen,
-        /// At most so many windows. Default: all.
-        n_windows: NWindows,
-    }
-}
-
-record! {
     /// How calibration sets are drawn.
     Calibration is "a mapping with the keys n_samples, seq_len, sampling" {
-        /// Sequences. Default: 128.
+        /// Sequences; of examples, n_samples times seq_len tokens in all. Default: 128.
         n_samples: NSamples,
         /// Tokens in each. Default: 2048.
         seq_len: SeqLen,
-        /// random (window starts from the seed, as GPTQ) or first (consecutive windows from the start).
+        /// random (window starts or examples from the seed, as the reference) or first (from the start, in order).
         /// Default: random.
         sampling: CalibrationSampling,
     }
@@ -156,11 +132,16 @@ record! {
 
 record! {
     /// How the experiment is executed.
-    Run is "a mapping with the keys devices, dtype, store, threads, checkpoint_secs" {
+    Run is "a mapping with the keys devices, dtype, store and others" {
         /// One engine per entry: cpu or cuda:N. Default: cpu.
         devices: List<Device>,
         /// Number format of computation: f32 or bf16. Default: f32.
         dtype: DType,
+        /// Number format in which gradients are computed. Default: that of dtype.
+        gradient_dtype: DType,
+        /// Examples computed side by side in evaluations, at most. With bf16 it can change a result and is part of the
+        /// keys; default there: 32. With f32 it changes nothing; default: what suits the device.
+        batch_size: BatchSize,
         /// Folder of the store. Default: .tacq.
         store: FilePath,
         /// Threads of each engine. Default: all cores.
@@ -266,48 +247,5 @@ impl JsonSchema for Method {
                 },
             ],
         })
-    }
-}
-
-/// Which tasks each trial is evaluated on.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Evaluate {
-    /// Those of the data set conditioned on.
-    Matched,
-    /// All.
-    All,
-    /// These.
-    Tasks(List<Name>),
-}
-
-impl Evaluate {
-    /// Words that therefore cannot name a data set or task.
-    pub const WORDS: [&str; 2] = ["matched", "all"];
-}
-
-impl Decode for Evaluate {
-    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match &node.value {
-            Value::Text(text) if text == "matched" => Some(Evaluate::Matched),
-            Value::Text(text) if text == "all" => Some(Evaluate::All),
-            Value::Text(_) | Value::List(_) => List::decode(node, reader).map(Evaluate::Tasks),
-            _ => {
-                reader.unexpected(node, "matched, all, or a list of tasks");
-                None
-            }
-        }
-    }
-}
-
-impl JsonSchema for Evaluate {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Evaluate".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let names = generator.subschema_for::<List<Name>>();
-        json_schema!({ "anyOf": [{ "enum": ["matched", "all"] }, names] })
     }
 }

@@ -234,6 +234,14 @@ pub fn wrong_name(name: &str, characters: &str) -> Option<String> {
     })
 }
 
+/// The key that a field stands for: a field named like a word of Rust is written `r#type`.
+pub const fn key(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
 /// Defines a mapping with fixed keys: the struct, how it is read, and its schema, from one list of keys.
 /// `@required` marks keys that must be there. The second name is the noun phrase for messages.
 macro_rules! record {
@@ -249,13 +257,21 @@ macro_rules! record {
             $( $(#[doc = $field_doc])* pub $field: $crate::spec::read::Field<$type>, )*
             /// Where the mapping stands.
             pub place: $crate::spec::node::Place,
+            /// The keys that are there, and where.
+            pub keys: Vec<(&'static str, $crate::spec::node::Place)>,
         }
 
         impl $name {
             /// The keys it may have.
-            pub const KEYS: &[&str] = &[$(stringify!($field)),*];
+            pub const KEYS: &[&str] = &[$($crate::spec::read::key(stringify!($field))),*];
             /// The keys it must have.
             pub const REQUIRED: &[&str] = &[$( $($crate::spec::read::record!(@$required $field),)? )*];
+
+            /// Where a key stands, if it is there.
+            #[allow(dead_code)] // of some records only
+            pub fn place_of(&self, key: &str) -> Option<&$crate::spec::node::Place> {
+                self.keys.iter().find(|(name, _)| *name == key).map(|(_, place)| place)
+            }
         }
 
         impl $crate::spec::read::Decode for $name {
@@ -266,13 +282,15 @@ macro_rules! record {
                 let mut record = Self { place: node.place.clone(), ..Self::default() };
                 for entry in reader.entries(node, $expected)? {
                     match entry.key.as_str() {
-                        $( stringify!($field) => {
+                        $( word if word == $crate::spec::read::key(stringify!($field)) => {
                             record.$field = $crate::spec::read::Field::read(&entry.node, reader);
+                            let key = $crate::spec::read::key(stringify!($field));
+                            record.keys.push((key, entry.place.clone()));
                         } )*
                         _ => {
                             // A misspelled key is not missing as well.
                             let meant = reader.unknown_key(entry, Self::KEYS);
-                            $( if meant == Some(stringify!($field)) && !record.$field.is_present() {
+                            $( if meant == Some($crate::spec::read::key(stringify!($field))) && !record.$field.is_present() {
                                 record.$field = $crate::spec::read::Field::Invalid;
                             } )*
                         }
@@ -297,7 +315,8 @@ macro_rules! record {
                 $(
                     let mut property = generator.subschema_for::<$type>();
                     property.insert("description".to_owned(), concat!($($field_doc),*).trim().into());
-                    properties.insert(stringify!($field).to_owned(), property.to_value());
+                    let key = $crate::spec::read::key(stringify!($field));
+                    properties.insert(key.to_owned(), property.to_value());
                 )*
                 let mut schema = schemars::json_schema!({
                     "description": concat!($($doc),*).trim(),

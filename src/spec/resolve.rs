@@ -1,13 +1,20 @@
 //! What was written → what is meant: defaults filled in, names looked up, axes expanded.
 
-use super::experiment::{Calibration, CalibrationSampling, Experiment, ModelSource, Report, RunSettings};
+use super::builtin;
+use super::dataset::{Dataset, Task};
+use super::datasets;
+use super::evaluate::{self, Context};
+use super::experiment::{
+    Calibration, CalibrationSampling, Evaluate, Experiment, ModelSource, Report, RunSettings, TaskChoice,
+};
 use super::location::Location;
 use super::methods;
 use super::node::Place;
 use super::raw;
-use super::read::{Field, List, Reader, Spanned};
+use super::read::{Field, List, Names, Reader, Spanned};
 use super::scalar::{FilePath, Name};
 use super::tasks::{self, Declared};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tacq_protocol::units::{DType, Device, NSamples, Seed, SeqLen};
 
@@ -21,7 +28,10 @@ const DEFAULT_CHECKPOINT_SECS: u32 = 30;
 pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option<Experiment> {
     let calibration = calibration(raw.calibration.given().unwrap_or_default());
     let datasets_known = !matches!(raw.datasets, Field::Invalid);
-    let mut declared = tasks::declare(raw.datasets.given(), raw.tasks, calibration.seq_len, reader);
+    let datasets = raw.datasets.given();
+    let in_file = names_of(datasets.as_ref(), reader);
+    let datasets = datasets::declare(datasets, reader);
+    let mut declared = tasks::declare(datasets, in_file, raw.tasks, calibration.seq_len, reader);
     declared.is_complete &= datasets_known;
 
     let name = raw.name.given().map(|name| name.value.0);
@@ -46,25 +56,69 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     }
     let condition_on = sweep.condition_on.given().map(|list| reader.distinct(list)).unwrap_or_default();
     check_condition(&condition_on, &declared, reader);
-    let evaluate = tasks::evaluate(raw.evaluate, has_condition, &condition_on, &declared, &raw.place, reader);
+    let context =
+        Context { has_condition, condition_on: &condition_on, declared: &declared, experiment: &raw.place };
+    let evaluate = evaluate::evaluate(raw.evaluate, &context, reader);
 
     let report = report(raw.report.given().unwrap_or_default(), name.as_deref().unwrap_or_default(), reader);
+    let condition_on: Vec<String> = condition_on.into_iter().map(|name| name.value.0).collect();
+    let evaluate = evaluate?;
+    let (datasets, tasks) = named(declared, &condition_on, &evaluate);
     Some(Experiment {
         path: path.to_owned(),
         models: models?,
-        condition_on: condition_on.into_iter().map(|name| name.value.0).collect(),
+        condition_on,
         bits: bits?,
         seeds,
         methods: methods?,
         calibration,
-        evaluate: evaluate?,
-        tasks: declared.tasks.into_iter().filter_map(|(name, task)| Some((name, task?))).collect(),
-        datasets: declared.datasets.into_iter().filter_map(|(name, set)| Some((name, set?))).collect(),
+        evaluate,
+        tasks,
+        datasets,
         baseline: raw.baseline.given().unwrap_or(true),
         report,
         run: run(raw.run.given().unwrap_or_default()),
         name: name?,
     })
+}
+
+/// The declared names of data sets; reports those that cannot be one.
+fn names_of(datasets: Option<&Names<raw::Dataset>>, reader: &mut Reader) -> BTreeSet<String> {
+    let entries = datasets.map(|names| names.entries.as_slice()).unwrap_or_default();
+    for (Spanned { value: name, place }, _) in entries {
+        tasks::check_reserved(name, place, reader);
+    }
+    entries.iter().map(|(name, _)| name.value.clone()).collect()
+}
+
+/// The data sets and tasks that the file declares or names, without the other built-in ones.
+fn named(
+    declared: Declared,
+    condition_on: &[String],
+    evaluate: &Evaluate,
+) -> (BTreeMap<String, Dataset>, BTreeMap<String, Task>) {
+    let Declared { datasets, tasks, in_file, .. } = declared;
+    let choices = std::iter::once(&evaluate.default).chain(evaluate.by_condition.values());
+    let evaluated: BTreeSet<&String> = choices
+        .flat_map(|choice| match choice {
+            TaskChoice::Matched => &[][..],
+            TaskChoice::Tasks(tasks) => tasks,
+        })
+        .collect();
+    let is_named =
+        |name: &String| in_file.contains(name) || evaluated.contains(name) || condition_on.contains(name);
+    let tasks: BTreeMap<String, Task> = tasks
+        .into_iter()
+        .filter_map(|(name, task)| Some((name, task?)))
+        .filter(|(name, task)| is_named(name) || is_named(&task.dataset))
+        .collect();
+    let is_read = |name: &String| tasks.values().any(|task| task.dataset == *name);
+    let datasets = datasets
+        .into_iter()
+        .filter_map(|(name, set)| Some((name, set?)))
+        .filter(|(name, _)| is_named(name) || is_read(name))
+        .collect();
+    (datasets, tasks)
 }
 
 /// The values without their places.
@@ -90,7 +144,10 @@ fn models(list: List<FilePath>, reader: &mut Reader) -> Vec<ModelSource> {
 fn check_condition(condition_on: &[Spanned<Name>], declared: &Declared, reader: &mut Reader) {
     for Spanned { value: Name(name), place } in condition_on {
         match declared.datasets.get(name) {
-            Some(Some(dataset)) if dataset.train.is_none() => {
+            Some(Some(dataset))
+                if builtin::content(name).is_none()
+                    && !dataset.parts.contains_key(&dataset.content.calibration_part()) =>
+            {
                 let message = format!("data set `{name}` has no train split to calibrate on");
                 let hint = format!("give `train: FILE` under datasets.{name}");
                 reader.report_with(place, message, Some(hint));
@@ -119,9 +176,12 @@ fn report(raw: raw::Report, name: &str, reader: &mut Reader) -> Report {
 }
 
 fn run(raw: raw::Run) -> RunSettings {
+    let dtype = raw.dtype.given().unwrap_or(DType::F32);
     RunSettings {
         devices: raw.devices.given().map_or_else(|| vec![Device::Cpu], |list| values(list.items)),
-        dtype: raw.dtype.given().unwrap_or(DType::F32),
+        dtype,
+        gradient_dtype: raw.gradient_dtype.given().unwrap_or(dtype),
+        batch_size: raw.batch_size.given(),
         store: raw.store.given().map_or_else(|| DEFAULT_STORE.into(), |store| store.0.into()),
         threads: raw.threads.given().map(|threads| threads.get()),
         checkpoint_secs: raw.checkpoint_secs.given().map_or(DEFAULT_CHECKPOINT_SECS, |secs| secs.get()),

@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use tacq_protocol::stage::{Grid, Rounding, Score};
 use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
-    Bits, BlockSize, DType, Damp, Device, GroupSize, NSamples, NWindows, OutlierRatio, Seed, SeqLen,
-    UnitError,
+    BatchSize, Bits, BlockSize, DType, Damp, Device, FewShot, GroupSize, MaxNewTokens, NExamples, NSamples,
+    NWindows, OutlierRatio, Seed, SeqLen, Temperature, TopP, UnitError,
 };
 
 use super::experiment::CalibrationSampling;
+pub use super::templates::{AnyText, Message, Pattern, StopText, TaskType, TextTemplate};
 
 /// Reads a whole number through the type that knows its range.
 fn integer<T>(
@@ -61,6 +62,7 @@ macro_rules! integers {
     )*};
 }
 integers!(Bits, GroupSize, SeqLen, NSamples, NWindows, BlockSize, Seed, Threads, CheckpointSecs);
+integers!(BatchSize, FewShot, MaxNewTokens, NExamples);
 
 macro_rules! decimals {
     ($($name:ident),*) => {$(
@@ -71,7 +73,7 @@ macro_rules! decimals {
         }
     )*};
 }
-decimals!(OutlierRatio, Damp);
+decimals!(OutlierRatio, Damp, Temperature, TopP);
 
 macro_rules! local_integers {
     ($($(#[$doc:meta])* $name:ident, $low:literal, $high:literal, $expected:literal;)*) => {$(
@@ -170,6 +172,10 @@ keywords! {
     TextFormat is "a text format" {
         "plain" => Plain, "wikitext" => Wikitext, "ptb" => Ptb, "c4" => C4, "jsonl" => Jsonl
     };
+    TaskType is "a type of tasks" {
+        "perplexity" => Perplexity, "multiple_choice" => MultipleChoice, "exact_match" => ExactMatch,
+        "execution_accuracy" => ExecutionAccuracy
+    };
     CalibrationSampling is "a way of sampling" { "random" => Random, "first" => First };
     DType is "a number format" { "f32" => F32, "bf16" => Bf16 };
     Score is "a saliency" {
@@ -224,7 +230,7 @@ impl JsonSchema for Group {
 pub const TEMPLATE_SUFFIX: &str = ".j2";
 
 /// Reads text that is not empty.
-fn text(node: &Node, reader: &mut Reader, expected: &str) -> Option<String> {
+pub(super) fn text(node: &Node, reader: &mut Reader, expected: &str) -> Option<String> {
     match &node.value {
         Value::Text(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Number { text, .. } => {

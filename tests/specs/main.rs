@@ -9,6 +9,7 @@ mod schema;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use tacq_sweep::spec::dataset::Content;
 use tacq_sweep::spec::{self, Experiment};
 
 /// Files of one folder of tests/specs, in order.
@@ -58,16 +59,20 @@ fn describe(experiment: &Experiment) -> String {
         writeln!(text, "model {}", model.location).expect("text");
     }
     for (name, dataset) in datasets {
-        let path = |split: &Option<spec::experiment::SplitSource>| {
-            split.as_ref().map_or("none".to_owned(), |split| split.path.display().to_string())
+        let content = match &dataset.content {
+            Content::Text { layout, format: None } => format!("{layout:?} text"),
+            Content::Text { format: Some(format), .. } => format!("{format:?} text"),
+            Content::Custom(templates) => format!("{templates:?}"),
+            content => format!("{content:?}"),
         };
-        let (train, test) = (path(&dataset.train), path(&dataset.test));
-        writeln!(text, "dataset {name}: {:?}, train {train}, test {test}", dataset.format).expect("text");
+        let parts = dataset.parts.iter().map(|(part, source)| format!("{} {}", part.key(), source.location));
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        let parts = if parts.is_empty() { String::new() } else { format!(", {parts}") };
+        let shots = dataset.few_shot;
+        writeln!(text, "dataset {name}: {content}, {shots} shots{parts}").expect("text");
     }
     for (name, task) in tasks {
-        let windows = task.n_windows.map_or("all".to_owned(), |n| n.to_string());
-        writeln!(text, "task {name}: {windows} windows of {} on {}", task.seq_len, task.dataset)
-            .expect("text");
+        writeln!(text, "task {name} on {}: {:?}", task.dataset, task.measure).expect("text");
     }
     let spec::experiment::Calibration { n_samples, seq_len, sampling } = calibration;
     writeln!(text, "calibration: {n_samples} x {seq_len}, {sampling:?}").expect("text");
@@ -76,8 +81,13 @@ fn describe(experiment: &Experiment) -> String {
     let devices = run.devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let threads = run.threads.map_or("all".to_owned(), |n| n.to_string());
     let (store, secs) = (run.store.display(), run.checkpoint_secs);
-    writeln!(text, "run: {devices}, {}, store {store}, threads {threads}, checkpoint {secs} s", run.dtype)
-        .expect("text");
+    let (dtype, gradients) = (run.dtype, run.gradient_dtype);
+    let batch = run.fixed_batch().map_or("any".to_owned(), |n| n.to_string());
+    writeln!(
+        text,
+        "run: {devices}, {dtype}, gradients {gradients}, batch {batch}, store {store}, threads {threads}, checkpoint {secs} s"
+    )
+    .expect("text");
     text
 }
 

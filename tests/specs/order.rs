@@ -1,6 +1,6 @@
 //! Reordering keys changes nothing but positions.
 
-use tacq_sweep::spec::experiment::{ModelSource, SplitSource};
+use tacq_sweep::spec::experiment::ModelSource;
 use tacq_sweep::spec::{Experiment, Position, parse_str, trials};
 
 /// The blocks of a file, each a top-level key with its lines, and inside `sweep:` and `datasets:` one per key.
@@ -8,16 +8,17 @@ const BLOCKS: [&str; 8] = [
     "name: order",
     "model: [models/a, models/b]",
     "calibration: {n_samples: 4, sampling: random, seq_len: 64}",
-    "evaluate: matched",
-    "tasks:\n  long: {dataset: c4, seq_len: 128}\n  ptb: {n_windows: 3}",
+    "evaluate: {default: matched, c4: [mine, gsm8k]}",
+    "tasks:\n  long: {dataset: c4, seq_len: 128}\n  ptb: {n_windows: 3}\n  mine: {type: exact_match, stop: [a, b]}",
     "run: {dtype: bf16, devices: [cpu, 'cuda:1']}",
     "baseline: true",
     "report: {dir: out}",
 ];
-const DATASETS: [&str; 3] = [
+const DATASETS: [&str; 4] = [
     "  c4: {train: c4.train, test: c4.test}",
     "  ptb: {test: ptb.test, train: ptb.train, format: plain}",
     "  wiki: {path: wiki, format: wikitext}",
+    "  mine: {train: a.jsonl, prompt: '{{ a }}', completion: '{{ b }}', test: b.jsonl}",
 ];
 const AXES: [&str; 4] = [
     "  condition_on: [wiki, c4, ptb]",
@@ -39,17 +40,13 @@ fn shuffled<'a>(items: &[&'a str], state: &mut u64) -> Vec<&'a str> {
 }
 
 fn without_positions(mut experiment: Experiment) -> Experiment {
-    let forget = |split: &mut Option<SplitSource>| {
-        if let Some(split) = split {
-            split.position = Position::default();
-        }
-    };
     for ModelSource { position, .. } in &mut experiment.models {
         *position = Position::default();
     }
     for dataset in experiment.datasets.values_mut() {
-        forget(&mut dataset.train);
-        forget(&mut dataset.test);
+        for part in dataset.parts.values_mut() {
+            part.position = Position::default();
+        }
     }
     experiment
 }
