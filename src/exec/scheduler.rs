@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tacq_protocol::artifact::{Files, file, role};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::stage::DownloadParams;
-use tacq_protocol::units::Device;
+use tacq_protocol::units::{BatchSize, Device};
 use tacq_protocol::{Event, Request, Run, StageParams};
 
 /// How a run is to go.
@@ -28,6 +28,8 @@ pub struct RunOptions {
     pub threads: Option<u32>,
     /// Seconds between in-stage checkpoints.
     pub checkpoint_secs: u32,
+    /// Examples computed side by side, at most.
+    pub batch_size: Option<BatchSize>,
     /// Start nothing more after the first failure.
     pub fail_fast: bool,
 }
@@ -274,7 +276,7 @@ impl<'a> Scheduler<'a> {
                 device,
                 threads: self.options.threads,
                 checkpoint_secs: self.options.checkpoint_secs,
-                batch_size: None,
+                batch_size: self.options.batch_size,
             },
         };
         self.next_request += 1;

@@ -100,6 +100,8 @@ impl Part {
 pub struct PartSource {
     /// A file of this part, or the folder or repository that holds it under a published name.
     pub location: Location,
+    /// Of a repository: the files, where they are known beforehand; found by their names otherwise.
+    pub files: Vec<String>,
     /// Where it was written; line 0 if it was not.
     pub position: Position,
 }

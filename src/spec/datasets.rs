@@ -1,13 +1,15 @@
 //! Data sets as declared, and the built-in ones → what they hold and where their parts lie.
 
-use super::builtin;
+use super::builtin::{self, Published};
 use super::dataset::{Content, Dataset, Part, PartSource, Templates, TextLayout, no_examples};
 use super::error::Position;
 use super::location::Location;
 use super::node::Place;
 use super::raw;
+use super::raw_data::DataSource;
 use super::read::{Field, Names, Reader, Spanned};
 use super::scalar::FilePath;
+use super::templates::HubName;
 use std::collections::BTreeMap;
 
 /// What stands between solved examples unless the file says otherwise.
@@ -65,8 +67,10 @@ fn built_in(name: &str, mut content: Content, entries: &BTreeMap<String, Entry>)
         }
     }
     for &part in content.parts() {
-        if let (false, Some(location)) = (parts.contains_key(&part), builtin::location(name, part)) {
-            parts.insert(part, PartSource { location, position: Position::default() });
+        if !parts.contains_key(&part)
+            && let Some(Published { location, files }) = builtin::published(files_of, part)
+        {
+            parts.insert(part, PartSource { location, files, position: Position::default() });
         }
     }
     if let (Content::Text { format, .. }, Some((_, Some(raw)))) = (&mut content, entries.get(name)) {
@@ -78,7 +82,7 @@ fn built_in(name: &str, mut content: Content, entries: &BTreeMap<String, Entry>)
 
 /// The keys that an entry about a built-in data set may have.
 fn keys_of_builtin(content: &Content) -> Vec<&'static str> {
-    let mut keys = vec!["path"];
+    let mut keys = vec!["path", "hub"];
     keys.extend(content.parts().iter().map(|part| part.key()));
     if matches!(content, Content::Text { .. }) {
         keys.push("format");
@@ -93,7 +97,7 @@ fn own(name: &str, place: &Place, raw: &raw::Dataset, reader: &mut Reader) -> Op
 }
 
 fn own_text(name: &str, place: &Place, raw: &raw::Dataset, reader: &mut Reader) -> Option<Dataset> {
-    let is_right = check_keys(name, raw, &["path", "train", "test", "format"], reader);
+    let is_right = check_keys(name, raw, &["path", "hub", "train", "test", "format"], reader);
     let content = Content::Text { layout: TextLayout::Own, format: raw.format.clone().given() };
     let parts = parts(&content, raw)?;
     if parts.is_empty() && is_right {
@@ -159,20 +163,40 @@ fn parts(content: &Content, raw: &raw::Dataset) -> Option<BTreeMap<Part, PartSou
     Some(parts)
 }
 
-/// Where a part lies: under its own key, else in the folder of `path`.
+/// Where a part lies: under its own key, else in the folder of `path` or the repository of `hub`.
 fn source(raw: &raw::Dataset, part: Part) -> Field<PartSource> {
+    let at = |location, place: &Place| {
+        Field::Given(PartSource { location, files: Vec::new(), position: place.position })
+    };
     let own = match part {
         Part::Train => &raw.train,
         Part::Test => &raw.test,
         Part::FewShot => &raw.few_shot,
         Part::Tables => &raw.tables,
-        Part::Databases => &raw.databases,
+        Part::Databases => &Field::Absent,
     };
-    let field = if own.is_present() { own } else { &raw.path };
-    match field {
-        Field::Given(Spanned { value: FilePath(path), place }) => {
-            Field::Given(PartSource { location: Location::Local(path.into()), position: place.position })
+    match own {
+        Field::Given(Spanned { value: DataSource::Path(FilePath(path)), place }) => {
+            return at(Location::Local(path.into()), place);
         }
+        Field::Given(Spanned { value: DataSource::Web { url, sha256 }, place }) => {
+            return at(Location::Url { url: url.clone(), sha256: sha256.clone() }, place);
+        }
+        Field::Invalid => return Field::Invalid,
+        Field::Absent => {}
+    }
+    let databases = if part == Part::Databases { &raw.databases } else { &Field::Absent };
+    for folder in [databases, &raw.path] {
+        match folder {
+            Field::Given(Spanned { value: FilePath(path), place }) => {
+                return at(Location::Local(path.into()), place);
+            }
+            Field::Invalid => return Field::Invalid,
+            Field::Absent => {}
+        }
+    }
+    match &raw.hub {
+        Field::Given(Spanned { value: HubName(repo), place }) => at(Location::Hub(repo.clone()), place),
         Field::Absent => Field::Absent,
         Field::Invalid => Field::Invalid,
     }
@@ -180,6 +204,12 @@ fn source(raw: &raw::Dataset, part: Part) -> Field<PartSource> {
 
 /// Reports keys that such a data set does not have; whether there are none.
 fn check_keys(name: &str, raw: &raw::Dataset, allowed: &[&str], reader: &mut Reader) -> bool {
+    let mut is_right = true;
+    if let (true, Some(place)) = (raw.path.is_present(), raw.place_of("hub")) {
+        let message = format!("data set `{name}` has both `path` and `hub`");
+        reader.report_with(place, message, Some("remove one of them".to_owned()));
+        is_right = false;
+    }
     let wrong: Vec<_> = raw.keys.iter().filter(|(key, _)| !allowed.contains(key)).collect();
     for (key, place) in &wrong {
         let message = format!("`{key}` is no key of data set `{name}`; allowed here: {}", allowed.join(", "));
@@ -194,5 +224,5 @@ fn check_keys(name: &str, raw: &raw::Dataset, allowed: &[&str], reader: &mut Rea
         };
         reader.report_with(place, message, hint);
     }
-    wrong.is_empty()
+    is_right && wrong.is_empty()
 }

@@ -2,7 +2,10 @@
 
 use super::node::{Entry, Node, Place, Value};
 use super::read::{Decode, Field, List, Reader, Spanned, record};
-use super::scalar::{AnyText, FilePath, Message, Name, Pattern, StopText, TaskType, TextTemplate};
+use super::scalar::{FilePath, Name};
+use super::templates::{
+    AnyText, HubName, Message, Pattern, Sha256, StopText, TaskType, TextTemplate, WebAddress,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use tacq_protocol::task::TextFormat;
@@ -13,14 +16,16 @@ record! {
     Dataset is "a mapping with the keys path, train, test and others" {
         /// Folder that holds all parts under their published names.
         path: Spanned<FilePath>,
-        /// File to calibrate on; instead of the one in path.
-        train: Spanned<FilePath>,
+        /// org/name[@revision] of a data set of the Hugging Face hub that holds them, instead of path.
+        hub: Spanned<HubName>,
+        /// File to calibrate on, instead of the one in path: a path, or a mapping with url and sha256.
+        train: Spanned<DataSource>,
         /// File to evaluate on; instead of the one in path. For MMLU a folder or a table.
-        test: Spanned<FilePath>,
+        test: Spanned<DataSource>,
         /// File of solved examples that prompts begin with: your own, GSM8K's exemplars, MMLU's dev split.
-        few_shot: Spanned<FilePath>,
+        few_shot: Spanned<DataSource>,
         /// Spider: the file of the database schemas, tables.json.
-        tables: Spanned<FilePath>,
+        tables: Spanned<DataSource>,
         /// Spider: the folder of the databases, each as DB_ID/DB_ID.sqlite.
         databases: Spanned<FilePath>,
         /// Texts: how a file becomes one text: plain, wikitext, ptb, c4 or jsonl. Default: by data set and file name.
@@ -78,6 +83,61 @@ record! {
         temperature: Temperature,
         /// The most likely tokens whose probabilities first reach this sum are drawn from. Default: 0.95.
         top_p: TopP,
+    }
+}
+
+record! {
+    /// A file of the web.
+    WebFile is "a mapping with the keys url and sha256" {
+        /// Its address.
+        @required url: WebAddress,
+        /// SHA-256 of its contents, 64 hexadecimal digits; another content is refused.
+        @required sha256: Sha256,
+    }
+}
+
+/// Where a part of a data set lies.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataSource {
+    /// A file or folder.
+    Path(FilePath),
+    /// A file of the web.
+    Web {
+        /// Its address.
+        url: String,
+        /// SHA-256 of its contents.
+        sha256: String,
+    },
+}
+
+impl Decode for DataSource {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => {
+                let file = WebFile::decode(node, reader)?;
+                let (url, sha256) = (file.url.given()?.0, file.sha256.given()?.0);
+                Some(DataSource::Web { url, sha256 })
+            }
+            Value::Text(text) if text.starts_with("https://") || text.starts_with("http://") => {
+                let hint = format!("write `{{url: \"{text}\", sha256: …}}`");
+                reader.report_with(&node.place, "a file of the web needs its hash", Some(hint));
+                None
+            }
+            _ => FilePath::decode(node, reader).map(DataSource::Path),
+        }
+    }
+}
+
+impl JsonSchema for DataSource {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "DataSource".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (path, web) = (generator.subschema_for::<FilePath>(), generator.subschema_for::<WebFile>());
+        json_schema!({ "anyOf": [path, web] })
     }
 }
 

@@ -13,7 +13,7 @@ use tacq_protocol::units::{
 };
 
 use super::experiment::CalibrationSampling;
-pub use super::templates::{AnyText, Message, Pattern, StopText, TaskType, TextTemplate};
+use super::templates::TaskType;
 
 /// Reads a whole number through the type that knows its range.
 fn integer<T>(

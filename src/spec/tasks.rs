@@ -5,8 +5,9 @@ use super::dataset::{Content, Dataset, Decoding, Measure, Part, Task, no_example
 use super::node::Place;
 use super::raw;
 use super::read::{Field, List, Names, Reader, Spanned};
-use super::scalar::{Name, StopText, TaskType, TextTemplate};
+use super::scalar::Name;
 use super::suggest::suggest;
+use super::templates::{StopText, TaskType, TextTemplate};
 use std::collections::{BTreeMap, BTreeSet};
 use tacq_protocol::task::AnswerParams;
 use tacq_protocol::units::{FewShot, MaxNewTokens, SeqLen};

@@ -1,11 +1,13 @@
-//! Texts of data sets and tasks: templates, patterns and words, each checked where it is written.
+//! Texts of data sets and tasks: templates, patterns, addresses and words, each checked where it is written.
 
+use super::location::HubRepo;
 use super::node::{Node, Value};
 use super::read::{Decode, Reader};
 use super::scalar::text;
 use minijinja::{Environment, UndefinedBehavior};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
+use tacq_protocol::stage::RepoType;
 
 /// What a task measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
@@ -52,6 +54,53 @@ pub struct StopText(pub String);
 /// Any text, also none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnyText(pub String);
+
+/// An address of the web.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebAddress(pub String);
+
+/// 64 hexadecimal digits, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sha256(pub String);
+
+/// A data set of the Hugging Face hub, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubName(pub HubRepo);
+
+impl Decode for WebAddress {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let address = text(node, reader, "an address")?;
+        if address.starts_with("https://") || address.starts_with("http://") {
+            return Some(WebAddress(address));
+        }
+        reader.report(&node.place, format!("`{address}` is not an address beginning with https://"));
+        None
+    }
+}
+
+impl Decode for Sha256 {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let digits = text(node, reader, "a SHA-256 of 64 hexadecimal digits")?;
+        if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Some(Sha256(digits.to_ascii_lowercase()));
+        }
+        reader.report(&node.place, format!("`{digits}` is not a SHA-256 of 64 hexadecimal digits"));
+        None
+    }
+}
+
+impl Decode for HubName {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let name = text(node, reader, "a data set of the hub")?;
+        let repo = HubRepo::parse(RepoType::Dataset, &name);
+        if repo.is_none() {
+            let message = format!("`{name}` is not a data set of the hub: org/name or org/name@revision");
+            let hint = "for a folder write `path: FOLDER`".to_owned();
+            reader.report_with(&node.place, message, Some(hint));
+        }
+        repo.map(HubName)
+    }
+}
 
 impl Decode for TextTemplate {
     fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
@@ -135,4 +184,7 @@ text_schemas! {
     Message: { "type": "string", "pattern": "\\S" };
     StopText: { "type": "string", "minLength": 1 };
     AnyText: { "type": "string" };
+    WebAddress: { "type": "string", "pattern": "^https?://" };
+    Sha256: { "type": "string", "pattern": "^[0-9a-fA-F]{64}$" };
+    HubName: { "type": "string", "pattern": "^[^/]+/[^/@]+(@.+)?$" };
 }

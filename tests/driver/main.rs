@@ -2,6 +2,7 @@
 //! real programs on a tiny model.
 
 mod crash;
+mod data;
 mod disk;
 mod examples;
 mod fake;

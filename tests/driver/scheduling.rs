@@ -10,7 +10,13 @@ use tacq_sweep::exec::{self, Finished, Outcome, RunOptions, RunSummary, Silent, 
 use tacq_sweep::plan::{Plan, StageId, States};
 
 pub fn options(workers: usize) -> RunOptions {
-    RunOptions { devices: vec![Device::Cpu; workers], threads: None, checkpoint_secs: 1, fail_fast: false }
+    RunOptions {
+        devices: vec![Device::Cpu; workers],
+        threads: None,
+        checkpoint_secs: 1,
+        batch_size: None,
+        fail_fast: false,
+    }
 }
 
 /// Runs what is wanted of a plan on a fake worker.

@@ -52,7 +52,7 @@ fn allowed(text: &str) -> BTreeSet<String> {
 #[test]
 fn schema_has_exactly_the_keys_that_are_read() {
     let schema = schema();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 13] = [
         (&[], "zzzzzzzz: 1"),
         (&["sweep"], "sweep: {zzzzzzzz: 1}"),
         (&["sweep", "methods", "rtn"], "sweep: {methods: {rtn: {zzzzzzzz: 1}}}"),
@@ -60,6 +60,8 @@ fn schema_has_exactly_the_keys_that_are_read() {
         (&["sweep", "methods", "tacq"], "sweep: {methods: {tacq: {zzzzzzzz: 1}}}"),
         (&["datasets"], "datasets: {x: {zzzzzzzz: 1}}"),
         (&["tasks"], "tasks: {x: {zzzzzzzz: 1}}"),
+        (&["datasets", "train"], "datasets: {x: {train: {zzzzzzzz: 1}}}"),
+        (&["tasks", "decoding"], "tasks: {x: {decoding: {zzzzzzzz: 1}}}"),
         (&["calibration"], "calibration: {zzzzzzzz: 1}"),
         (&["report"], "report: {zzzzzzzz: 1}"),
         (&["run"], "run: {zzzzzzzz: 1}"),
@@ -82,6 +84,7 @@ fn schema_has_exactly_the_words_that_are_read() {
         ("Rounding", "sweep: {methods: {tacq: {quantizer: zzzzzzzz}}}"),
         ("Score", "sweep: {methods: {tacq: {saliency: zzzzzzzz}}}"),
         ("TextFormat", "datasets: {x: {format: zzzzzzzz}}"),
+        ("TaskType", "tasks: {x: {type: zzzzzzzz}}"),
         ("CalibrationSampling", "calibration: {sampling: zzzzzzzz}"),
         ("DType", "run: {dtype: zzzzzzzz}"),
     ];

@@ -81,6 +81,7 @@ fn execute(
         devices: settings.devices.clone(),
         threads: settings.threads,
         checkpoint_secs: settings.checkpoint_secs,
+        batch_size: settings.batch_size,
         fail_fast: options.fail_fast,
     };
     let interrupted = interruptible();
