@@ -12,7 +12,7 @@ use tacq_sweep::store::Store;
 use tacq_testkit::{Size, random_llama};
 
 /// Files that look like the published data sets, in name only, each with contents of its own.
-const FILES: [&str; 21] = [
+const FILES: [&str; 22] = [
     "mmlu/dev/anatomy_dev.csv",
     "mmlu/dev/virology_dev.csv",
     "mmlu/test/anatomy_test.csv",
@@ -34,6 +34,7 @@ const FILES: [&str; 21] = [
     "ptb/ptb.test.txt",
     "shots.jsonl",
     "text.test.txt",
+    "own.test.txt",
 ];
 
 const QUESTIONS: &str = r#"[{"db_id": "wta_1", "question": "?"}, {"db_id": "pets_1"}]"#;
@@ -347,7 +348,7 @@ fn formats_of_texts_follow_data_set_and_file() {
     let data = Data::new();
     let lines = format!(
         "sweep: {{bits: 3, methods: rtn}}\nbaseline: false\nevaluate: [wikitext2, own, lines, forced]\ndatasets:\n  \
-         wikitext2: {{test: {root}/text.test.txt}}\n  own: {{test: {root}/text.test.txt}}\n  \
+         wikitext2: {{test: {root}/text.test.txt}}\n  own: {{test: {root}/own.test.txt}}\n  \
          lines: {{test: {root}/shots.jsonl}}\n  forced: {{test: {root}/shots.jsonl, format: plain}}\n",
         root = data.root.display()
     );
