@@ -4,7 +4,7 @@ use super::layout;
 use crate::fsx;
 use crate::spec::dataset::{Content, Dataset, Part, PartSource};
 use crate::spec::experiment::ModelSource;
-use crate::spec::{Location, Position};
+use crate::spec::{Location, Position, builtin};
 use crate::store::{Fingerprint, SourceDigests};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -112,11 +112,7 @@ pub(super) fn part(
 ) -> Result<ResolvedPart, SourceProblem> {
     let source = dataset.parts.get(&part).ok_or_else(|| SourceProblem {
         position: Position::default(),
-        message: format!(
-            "there is no {} of data set {name} ({})",
-            describe(part),
-            option(name, dataset, part)
-        ),
+        message: format!("there is no {} of data set {name} ({})", describe(part), option(dataset, part)),
     })?;
     let problem = |message: String| SourceProblem { position: source.position, message };
     let found = locate(name, dataset, part, source).map_err(problem)?;
@@ -151,7 +147,7 @@ fn locate(name: &str, dataset: &Dataset, part: Part, source: &PartSource) -> Res
             "the {} of data set {name} is not here but at {} ({})",
             describe(part),
             source.location,
-            option(name, dataset, part)
+            option(dataset, part)
         ));
     };
     let metadata = fsx::metadata(path).map_err(|_| {
@@ -159,7 +155,7 @@ fn locate(name: &str, dataset: &Dataset, part: Part, source: &PartSource) -> Res
             "there is no file {} for the {} of data set {name} ({})",
             path.display(),
             describe(part),
-            option(name, dataset, part)
+            option(dataset, part)
         )
     })?;
     let content = &dataset.content;
@@ -182,7 +178,7 @@ fn locate(name: &str, dataset: &Dataset, part: Part, source: &PartSource) -> Res
             path.display(),
             looked_for.join(", "),
             describe(part),
-            option(name, dataset, part)
+            option(dataset, part)
         ));
     };
     let names = layout::names(content, part, &files);
@@ -216,11 +212,11 @@ fn describe(part: Part) -> &'static str {
 }
 
 /// How to say where a part lies.
-fn option(name: &str, dataset: &Dataset, part: Part) -> String {
+fn option(dataset: &Dataset, part: Part) -> String {
     let what = if part == Part::Databases { "FOLDER" } else { "FILE" };
     let files_of = &dataset.files_of;
     let mut text = format!("--set datasets.{files_of}.{}={what}", part.key());
-    if files_of == name && !matches!(dataset.content, Content::Custom(_)) {
+    if builtin::content(files_of).is_some() {
         text += &format!(", or --set datasets.{files_of}.path=FOLDER");
     }
     if matches!(dataset.content, Content::Spider) {
