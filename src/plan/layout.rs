@@ -159,11 +159,11 @@ pub(super) fn names(content: &Content, part: Part, files: &[String]) -> Vec<Stri
         .collect()
 }
 
+/// Files that a pattern names, in name order, and their format.
+pub(super) type Found = (Vec<String>, Option<TextFormat>);
+
 /// The files of a folder that the first matching pattern names, in name order, and its format.
-pub(super) fn find_in_folder(
-    folder: &Path,
-    patterns: &[Pattern],
-) -> Result<Option<(Vec<String>, Option<TextFormat>)>, fsx::FsError> {
+pub(super) fn find_in_folder(folder: &Path, patterns: &[Pattern]) -> Result<Option<Found>, fsx::FsError> {
     for pattern in patterns {
         let mut found = vec![String::new()];
         for part in pattern.path.split('/') {
@@ -194,7 +194,7 @@ pub(super) fn find_in_folder(
 pub(super) fn find_in_listing<'a>(
     paths: impl Iterator<Item = &'a str> + Clone,
     patterns: &[Pattern],
-) -> Option<(Vec<String>, Option<TextFormat>)> {
+) -> Option<Found> {
     patterns.iter().find_map(|pattern| {
         let found = paths.clone().filter(|path| matches(&pattern.path, path)).map(str::to_owned).collect();
         Some((accepted(pattern, found)?, pattern.format))
@@ -248,7 +248,7 @@ mod tests {
     const MMLU: Content = Content::Mmlu(MmluSplit::All);
     const WIKITEXT2: Content = Content::Text { layout: TextLayout::Wikitext2, format: None };
 
-    fn listed(content: &Content, part: Part, paths: &[&str]) -> Option<(Vec<String>, Option<TextFormat>)> {
+    fn listed(content: &Content, part: Part, paths: &[&str]) -> Option<Found> {
         find_in_listing(paths.iter().copied(), &patterns(content, part))
     }
 
