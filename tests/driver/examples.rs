@@ -97,3 +97,63 @@ fn what_cannot_be_shown_is_a_sentence() {
     let report = sandbox.sweep(&["report", "exp.yaml"]).expect(0);
     assert!(report.stderr.contains("not compared: 1 of 4 evaluations have no records"), "{}", report.stderr);
 }
+
+/// Right and wrong: a quiz of one's own, answered by the stand-in engine.
+const QUIZ: &str = "\
+name: quiz
+model: model
+datasets:
+  quiz: {train: quiz.jsonl, test: quiz.jsonl, few_shot: quiz.jsonl, prompt: '{{ q }}', completion: ' A'}
+sweep:
+  condition_on: quiz
+  bits: [2]
+  methods: [gptq, tacq: {outlier_ratio: 0.01}]
+calibration: {n_samples: 4, seq_len: 32}
+tasks:
+  quiz: {type: multiple_choice, few_shot: 1, choices: [' A', ' B', ' C', ' D']}
+";
+
+#[test]
+fn wrong_answers_are_shown_with_question_and_gold() {
+    let sandbox = Sandbox::new();
+    sandbox.write("quiz.yaml", QUIZ);
+    sandbox.write("quiz.jsonl", "{\"q\": \"Who?\"}\n");
+    sandbox.sweep_fake(&["run", "quiz.yaml"]).expect(0);
+    let target = "model/quiz/gptq/2-bit/seed 0";
+    let show =
+        |more: &[&str]| sandbox.sweep(&[&["show", "quiz.yaml", target][..], more].concat()).expect(0).stdout;
+    let text = show(&["--task", "quiz", "--wrong", "--limit", "1"]);
+    for words in [
+        "  wrong\n",
+        "characters that all prompts begin with …]",
+        "Question ",
+        "  prediction  ",
+        "  gold        ",
+        "  log-probs   ",
+    ] {
+        assert!(text.contains(words), "no `{words}` in:\n{text}");
+    }
+    assert!(!text.contains("Solved question"), "{text}");
+    assert!(show(&["--wrong", "--limit", "1", "--full"]).contains("Solved question 2 about"), "{text}");
+
+    let json = ["--limit", "0", "--format", "json"];
+    let wrong = lines(&show(&[&["--wrong"][..], &json].concat()));
+    let right = lines(&show(&[&["--right"][..], &json].concat()));
+    let law = lines(&show(&[&["--wrong", "--group", "law"][..], &json].concat()));
+    assert_eq!(wrong.len() + right.len(), 40);
+    assert!(!wrong.is_empty() && !law.is_empty() && law.len() < wrong.len());
+    assert!(wrong.iter().all(|line| line["correct"] == false && line["prediction"] != line["gold"]));
+    assert!(law.iter().all(|line| line["group"] == "law"));
+    let lost = lines(&show(&[&["--wrong", "--against", "model/16-bit"][..], &json].concat()));
+    assert!(!lost.is_empty() && lost.len() < wrong.len());
+    assert!(lost.iter().all(|line| line["correct"] == false && line["against"]["correct"] == true));
+
+    // What is shown adds up to what the tables say.
+    let accuracy = format!(",quiz,accuracy,{:?},", right.len() as f64 / 40.0);
+    assert!(sandbox.read("results/quiz/results.csv").contains(&accuracy), "{accuracy}");
+    let differences = sandbox.read("results/quiz/differences.csv");
+    assert_eq!(differences.matches(",mcnemar,").count(), 3, "{differences}");
+    let groups = sandbox.read("results/quiz/groups.csv");
+    let of_law = (20 - law.len()) as f64 / 20.0;
+    assert!(groups.contains(&format!(",gptq,,2,,,,quiz,accuracy,0,law,20,{of_law:?}\n")), "{groups}");
+}
