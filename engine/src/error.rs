@@ -13,6 +13,7 @@ use crate::tensorfile::TensorFileError;
 use std::io;
 use tacq_protocol::FailureKind;
 use tacq_tasks::TaskError;
+use tacq_tasks::records::RecordsError;
 use tch::TchError;
 
 /// Result of the engine's fallible functions.
@@ -39,6 +40,9 @@ pub enum Error {
     /// A data set's files are not what its layout says.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// Records cannot be encoded.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
     /// The request lacks something.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -72,6 +76,7 @@ impl Error {
                 FailureKind::Io
             }
             Error::Task(_) => FailureKind::InvalidInput,
+            Error::Records(_) => FailureKind::Internal,
             Error::Stage(e) => e.kind(),
             Error::Quant(e) => e.kind(),
             Error::Checkpoint(e) => e.kind(),

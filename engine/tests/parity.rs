@@ -147,7 +147,7 @@ fn gradients_are_slopes_of_the_loss() {
 #[test]
 fn tokens_are_those_of_the_tokenizer_without_special_tokens_or_truncation() {
     let text = std::fs::read_to_string(fixture("text.txt")).unwrap();
-    let ids = TextTokenizer::open(&fixture("llama")).unwrap().encode(&text).unwrap();
+    let ids = TextTokenizer::open(&fixture("llama")).unwrap().encode(&text, false).unwrap();
     let expected: Vec<i64> = expected("llama").get("text_ids").unwrap().try_into().unwrap();
     assert_eq!(ids.into_iter().map(i64::from).collect::<Vec<_>>(), expected);
     assert!(expected.len() > 16 && !expected.contains(&0));

@@ -20,7 +20,7 @@ record! {
     Experiment is "an experiment, which is a mapping with the keys name, model, sweep and others" {
         /// Name of the experiment and of its folder in results/: letters, digits, `.`, `_`, `-`.
         @required name: Spanned<ExperimentName>,
-        /// The base model, or a list of them (an axis): a folder, or org/name[@revision] of the Hugging Face hub.
+        /// The base model, or a list of them (an axis): a folder, or `org/name[@revision]` of the Hugging Face hub.
         @required model: List<FilePath>,
         /// The axes; the grid is their product.
         @required sweep: Sweep,

@@ -16,7 +16,7 @@ record! {
     Dataset is "a mapping with the keys path, train, test and others" {
         /// Folder that holds all parts under their published names.
         path: Spanned<FilePath>,
-        /// org/name[@revision] of a data set of the Hugging Face hub that holds them, instead of path.
+        /// `org/name[@revision]` of a data set of the Hugging Face hub that holds them, instead of path.
         hub: Spanned<HubName>,
         /// File to calibrate on, instead of the one in path: a path, or a mapping with url and sha256.
         train: Spanned<DataSource>,

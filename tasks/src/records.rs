@@ -3,17 +3,20 @@
 //! Column after column, Zstandard-compressed, without Arrow. Equal records give equal bytes. Text columns compress well
 //! although prompts repeat their solved examples: these lie within one window of the compressor.
 
+use bytes::Bytes;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
+use parquet::record::{ListAccessor, Row, RowAccessor};
 use parquet::schema::parser::parse_message_type;
 use std::sync::Arc;
 use tacq_protocol::artifact::Record;
 
-/// The columns, in the order of [`Record`]'s fields; [`column`] fills them by their place.
+/// The columns, in the order of [`Record`]'s fields; [`column()`] fills them by their place.
 const SCHEMA: &str = "message record {
     required int64 index (INTEGER(64,false));
     required binary id (STRING);
@@ -57,6 +60,36 @@ pub fn write(records: &[Record]) -> Result<Vec<u8>, RecordsError> {
     }
     rows.close()?;
     Ok(file.into_inner()?)
+}
+
+/// The records of a file that [`write`] made.
+///
+/// # Errors
+/// The bytes are no such file.
+pub fn read(bytes: Vec<u8>) -> Result<Vec<Record>, RecordsError> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes))?;
+    reader.get_row_iter(None)?.map(|row| Ok(record(&row?)?)).collect()
+}
+
+fn record(row: &Row) -> Result<Record, ParquetError> {
+    let text = |place| row.get_string(place).cloned();
+    let list = row.get_list(10)?;
+    Ok(Record {
+        index: row.get_ulong(0)?,
+        id: text(1)?,
+        group: text(2)?,
+        prompt_hash: text(3)?,
+        prompt: text(4)?,
+        output: text(5)?,
+        prediction: text(6)?,
+        gold: text(7)?,
+        // The accessor fails on what is absent.
+        correct: row.get_bool(8).ok(),
+        value: row.get_double(9)?,
+        logprobs: (0..list.len()).map(|i| list.get_double(i)).collect::<Result<_, _>>()?,
+        n_tokens: row.get_ulong(11)?,
+        note: text(12)?,
+    })
 }
 
 /// Writes one column of all records.
@@ -135,8 +168,6 @@ fn mismatch(place: usize) -> ParquetError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::RowAccessor;
 
     fn records() -> Vec<Record> {
         let first = Record {
@@ -162,7 +193,8 @@ mod tests {
     #[test]
     fn every_field_is_a_column_in_its_order() {
         let bytes = write(&records()).unwrap();
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        assert_eq!(read(bytes.clone()).unwrap(), records());
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
         let schema = reader.metadata().file_metadata().schema();
         let columns: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
         // Serialized fields come in the order of the struct.
@@ -170,15 +202,7 @@ mod tests {
         let places: Vec<usize> = columns.iter().map(|c| json.find(&format!("\"{c}\":")).unwrap()).collect();
         assert!(places.is_sorted(), "{columns:?}");
         assert_eq!(columns.len(), serde_json::to_value(&records()[0]).unwrap().as_object().unwrap().len());
-        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
-        assert_eq!(rows.len(), 3);
-        assert_eq!(rows[0].get_string(4).unwrap(), "Zwei „Fragen“?\n\nA.");
-        assert_eq!(rows[0].get_ulong(11).unwrap(), u64::MAX);
-        assert!(!rows[0].get_bool(8).unwrap() && rows[2].get_bool(8).unwrap());
-        assert!(rows[1].get_bool(8).is_err(), "neither right nor wrong");
-        let lengths: Vec<usize> = rows.iter().map(|row| row.get_list(10).unwrap().len()).collect();
-        assert_eq!(lengths, [3, 0, 1]);
-        assert_eq!(rows[1].get_double(9).unwrap(), 2.5);
+        assert!(read(b"PAR1".to_vec()).is_err());
     }
 
     #[test]

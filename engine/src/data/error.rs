@@ -38,6 +38,24 @@ pub enum DataError {
         /// What for, such as `32 sequences of 512 tokens`.
         purpose: String,
     },
+    /// The first example alone is longer than all that may be taken.
+    #[error("{}: the first example has {got} tokens, more than the budget of {budget} (n_samples · seq_len)", path.display())]
+    Budget {
+        /// The data set.
+        path: PathBuf,
+        /// Tokens of the example.
+        got: usize,
+        /// Tokens that may be taken.
+        budget: u64,
+    },
+    /// A model's file does not say at which tokens its texts end.
+    #[error("{}: {reason}", path.display())]
+    EndTokens {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A calibration artifact contradicts itself.
     #[error("{}: not a calibration set: {reason}", path.display())]
     Sequences {
@@ -52,6 +70,7 @@ impl DataError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            DataError::Budget { .. } => Some("raise calibration.n_samples or calibration.seq_len"),
             DataError::TooShort { .. } => Some("use a longer text, a smaller n_samples or a shorter seq_len"),
             DataError::Vocabulary { .. } => {
                 Some("the tokenizer.json is probably another model's; copy the right one")

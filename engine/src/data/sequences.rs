@@ -1,4 +1,4 @@
-//! A calibration set: sequences of token ids, and how they are drawn from a text.
+//! A calibration set: sequences of token ids.
 
 use super::DataError;
 use crate::Result;
@@ -6,8 +6,6 @@ use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter};
 use safetensors::Dtype;
 use std::path::Path;
 use tacq_protocol::artifact::file;
-use tacq_protocol::task::{CalibrateParams, Sampling};
-use tacq_tasks::python_random::PythonRandom;
 use tch::Tensor;
 
 /// Token sequences, one after the other.
@@ -27,38 +25,6 @@ impl Sequences {
             joined.offsets.push(joined.ids.len());
         }
         joined
-    }
-
-    /// Draws windows of a tokenized text; `path` is for messages.
-    pub fn draw(ids: &[u32], params: &CalibrateParams, path: &Path) -> Result<Self, DataError> {
-        let (count, length) = (params.n_samples.get() as usize, params.seq_len.get() as usize);
-        let too_short = |needed: u64, purpose: String| DataError::TooShort {
-            path: path.to_owned(),
-            got: ids.len(),
-            needed,
-            purpose,
-        };
-        // Vocabularies lie far below 2^31; encode checked them against the model's.
-        let ids_i32: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
-        let starts: Vec<usize> = match params.draw {
-            Sampling::First => {
-                let needed = count as u64 * length as u64;
-                if (ids.len() as u64) < needed {
-                    return Err(too_short(needed, format!("{count} sequences of {length} tokens")));
-                }
-                (0..count).map(|i| i * length).collect()
-            }
-            Sampling::Random { seed } => {
-                // randint(0, n − length − 1) includes both ends, so the last window of all is never drawn; and
-                // the reference, too, needs one token more than a window.
-                let Some(choices) = ids.len().checked_sub(length).filter(|n| *n > 0) else {
-                    return Err(too_short(length as u64 + 1, format!("random windows of {length} tokens")));
-                };
-                let mut random = PythonRandom::new(seed.get());
-                (0..count).map(|_| random.below(choices as u64) as usize).collect()
-            }
-        };
-        Ok(Self::new(starts.into_iter().map(|start| &ids_i32[start..start + length])))
     }
 
     /// Number of sequences.
@@ -125,41 +91,6 @@ impl Sequences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn params(n_samples: u32, seq_len: u32, draw: serde_json::Value) -> CalibrateParams {
-        let value = json!({"data": {"from": "text", "format": "plain"}, "n_samples": n_samples, "seq_len": seq_len, "draw": draw});
-        serde_json::from_value(value).unwrap()
-    }
-
-    fn draw(tokens: u32, params: &CalibrateParams) -> Result<Sequences, DataError> {
-        Sequences::draw(&(0..tokens).collect::<Vec<_>>(), params, Path::new("a.txt"))
-    }
-
-    #[test]
-    fn first_windows_follow_each_other() {
-        let sequences = draw(13, &params(3, 4, json!({"sampling": "first"}))).unwrap();
-        assert_eq!(sequences, Sequences::new([[0, 1, 2, 3].as_slice(), &[4, 5, 6, 7], &[8, 9, 10, 11]]));
-    }
-
-    #[test]
-    fn random_windows_start_where_python_says() {
-        // random.seed(0); [random.randint(0, 1000 - 4 - 1) for _ in range(3)] == [864, 394, 776]
-        let sequences = draw(1000, &params(3, 4, json!({"sampling": "random", "seed": 0}))).unwrap();
-        let starts: Vec<_> = (0..3).map(|i| sequences.get(i)[0]).collect();
-        assert_eq!(starts, [864, 394, 776]);
-    }
-
-    #[test]
-    fn a_text_that_is_too_short_says_how_much_is_missing() {
-        let error = draw(11, &params(3, 4, json!({"sampling": "first"}))).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "a.txt: the text is too short: it has 11 tokens, 12 are needed for 3 sequences of 4 tokens"
-        );
-        let error = draw(4, &params(3, 4, json!({"sampling": "random", "seed": 0}))).unwrap_err().to_string();
-        assert!(error.contains("it has 4 tokens, 5 are needed"), "{error}");
-    }
 
     #[test]
     fn a_written_set_is_read_back() {

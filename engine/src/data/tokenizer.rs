@@ -30,15 +30,23 @@ impl TextTokenizer {
         Ok(Self { path, tokenizer, vocab: config.vocab })
     }
 
-    /// Ids of a text, tokenized as one string without special tokens, each checked to be in the vocabulary.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let fail =
-            |e: tokenizers::Error| DataError::Tokenizer { path: self.path.clone(), reason: e.to_string() };
-        let encoding = self.tokenizer.encode_fast(text, false).map_err(fail)?;
+    /// Ids of a text, tokenized as one string, each checked to be in the vocabulary. With `special_tokens`, those that
+    /// the tokenizer puts around a text by itself, such as a first token that marks the beginning.
+    pub fn encode(&self, text: &str, special_tokens: bool) -> Result<Vec<u32>> {
+        let encoding = self.tokenizer.encode_fast(text, special_tokens).map_err(|e| self.fail(&e))?;
         let ids = encoding.get_ids().to_vec();
         match ids.iter().find(|id| i64::from(**id) >= self.vocab) {
             Some(&id) => Err(DataError::Vocabulary { path: self.path.clone(), id, vocab: self.vocab }.into()),
             None => Ok(ids),
         }
+    }
+
+    /// The text of ids; special tokens are left out.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        Ok(self.tokenizer.decode(ids, true).map_err(|e| self.fail(&e))?)
+    }
+
+    fn fail(&self, error: &tokenizers::Error) -> DataError {
+        DataError::Tokenizer { path: self.path.clone(), reason: error.to_string() }
     }
 }

@@ -69,8 +69,13 @@ impl<'a> Context<'a> {
     /// The files of a data set that the stage needs, at least one.
     pub fn data(&self, role: &'static str) -> Result<&'a [DataFile], StageError> {
         let kind = self.request.stage.kind();
-        let files = self.request.data.get(role).map(Vec::as_slice).unwrap_or_default();
+        let files = self.optional_data(role);
         if files.is_empty() { Err(StageError::MissingInput { kind, role }) } else { Ok(files) }
+    }
+
+    /// The files of a data set that may be absent.
+    pub fn optional_data(&self, role: &str) -> &'a [DataFile] {
+        self.request.data.get(role).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The folder that receives the artifact's files.
@@ -90,11 +95,16 @@ impl<'a> Context<'a> {
 
     /// The rotary table for sequences of up to `length` tokens; says so if the model was not made for so many.
     pub fn rope(&self, model: &Model, length: i64) -> Result<Rope> {
+        self.look_at_length(model, length);
+        model.rope(length)
+    }
+
+    /// Says so if the model was not made for sequences of so many tokens.
+    pub fn look_at_length(&self, model: &Model, length: i64) {
         if let Some(most) = model.config.max_positions.filter(|most| length > *most) {
             let message = format!("sequences of {length} tokens exceed the model's context length of {most}");
             self.log(LogLevel::Warn, message);
         }
-        model.rope(length)
     }
 
     /// The libtorch number format of a dtype.

@@ -47,6 +47,12 @@ pub enum StageError {
     /// Another sequence, differentiated at the same time, failed; that failure is the one told.
     #[error("stopped, because another calibration sequence failed")]
     LaneStopped,
+    /// A data set without examples.
+    #[error("{}: there is no example to score", path.display())]
+    NoExamples {
+        /// The data set's first file.
+        path: PathBuf,
+    },
     /// The loss of an evaluation window is NaN or infinite.
     #[error("the loss of window {window} is {nll}, so there is no perplexity")]
     Nll {
@@ -66,6 +72,7 @@ impl StageError {
             StageError::MissingInput { .. }
             | StageError::MissingParameter { .. }
             | StageError::NotAnEngineStage { .. }
+            | StageError::NoExamples { .. }
             | StageError::OtherModel { .. } => FailureKind::InvalidInput,
         }
     }

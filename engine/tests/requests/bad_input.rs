@@ -155,7 +155,7 @@ fn a_text_that_is_too_short_says_what_is_needed() {
         &sandbox,
         &request,
         InvalidInput,
-        "it has 5 tokens, 16 are needed for one window of 16 tokens",
+        "it has 6 tokens, 16 are needed for one window of 16 tokens",
     );
 }
 

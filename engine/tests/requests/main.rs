@@ -3,6 +3,7 @@
 mod bad_input;
 mod resume;
 mod serve;
+mod tasks;
 
 use serde_json::{Value, json};
 use std::fs;
@@ -54,7 +55,7 @@ impl Sandbox {
         let (data, inputs): (Vec<_>, Vec<_>) = inputs.iter().partition(|(role, _)| role::DATA.contains(role));
         let inputs: serde_json::Map<_, _> = inputs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
         let data: serde_json::Map<_, _> =
-            data.iter().map(|(k, v)| ((*k).to_owned(), json!([{"name": "text", "path": v}]))).collect();
+            data.iter().map(|(role, path)| ((*role).to_owned(), data_files(path))).collect();
         json!({
             "id": 5, "stage": {"kind": kind, "params": params}, "inputs": inputs, "data": data,
             "output": self.path("output"), "progress": self.path("progress"),
@@ -136,19 +137,30 @@ fn engine() -> Command {
     command
 }
 
+/// A file, or the files of a folder, as a request names them.
+fn data_files(path: &Path) -> Value {
+    if !path.is_dir() {
+        return json!([{"name": "text", "path": path}]);
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    files.iter().map(|path| json!({"name": name(path), "path": path})).collect()
+}
+
 fn fixture(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
 }
 
-/// Reads events until one says that some but not all units are done.
-fn wait_for_progress(child: &mut Child) {
+/// Reads events until one says that some but not all units are done, and how many.
+fn wait_for_progress(child: &mut Child) -> u64 {
     let stdout = BufReader::new(child.stdout.take().unwrap());
     for line in stdout.lines() {
         if let Event::Progress { done, total, .. } = serde_json::from_str(&line.unwrap()).unwrap()
             && done > 0
         {
             assert!(done < total, "the stage was too fast to be interrupted");
-            return;
+            return done;
         }
     }
     panic!("the stage ended without progress");

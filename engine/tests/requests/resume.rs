@@ -27,12 +27,12 @@ fn killed_perplexity_ends_with_the_same_bytes() {
     assert!(!whole.run(&whole.perplexity(&fixture("llama"), &whole.text(600))).done().resumed);
     let killed = Sandbox::new();
     kill_and_run_again(&killed, &killed.perplexity(&fixture("llama"), &killed.text(600)));
-    for name in ["records.jsonl", "metrics.json"] {
+    for name in ["records.parquet", "metrics.json"] {
         assert_eq!(killed.output(name), whole.output(name), "{name}");
     }
     let metrics: Value = serde_json::from_slice(&whole.output("metrics.json")).unwrap();
-    let records = String::from_utf8(whole.output("records.jsonl")).unwrap();
-    assert_eq!(metrics["n_examples"], records.lines().count());
+    let records = tacq_tasks::records::read(whole.output("records.parquet")).unwrap();
+    assert_eq!(metrics["n_examples"], records.len());
     // A model of random weights cannot be much better than chance.
     assert!(metrics["metrics"]["perplexity"].as_f64().unwrap() > 100.0);
 }

@@ -1,3 +1,5 @@
+//! A batch, its order and its company change no bit.
+
 use super::*;
 use crate::error::Error;
 use crate::infer::memory::ceiling;

@@ -1,3 +1,5 @@
+//! Which prompts are computed together.
+
 use super::ids;
 use crate::infer::plan::{Group, Sequence, groups};
 

@@ -1,3 +1,5 @@
+//! What comes out is what the plain network gives.
+
 use super::*;
 use crate::infer::{End, InferError, sampling, windows};
 use crate::{Error, infer};

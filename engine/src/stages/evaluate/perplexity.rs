@@ -1,18 +1,18 @@
 //! Perplexity over consecutive windows of a text, as GPTQ's evaluation computes it.
 
-use super::load_model;
-use super::records::Records;
+use super::session::{Item, Outcome, Session};
+use super::{batch_size, load_model};
 use crate::Result;
 use crate::data::{DataError, TextTokenizer};
-use crate::fsx;
+use crate::infer;
 use crate::stages::{Context, StageError};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use tacq_protocol::artifact::{Metrics, file, role};
-use tacq_protocol::task::TextFormat;
-use tacq_protocol::units::{DType, NWindows, SeqLen};
+use tacq_protocol::artifact::{metric, role};
+use tacq_protocol::task::{EvaluateParams, TextFormat};
+use tacq_protocol::units::{NWindows, SeqLen};
 use tacq_tasks::text;
-use tch::Tensor;
+
+/// Windows of C4 at most, as in `get_c4_new` of GPTQ's `datautils.py`.
+const C4_WINDOWS: usize = 256;
 
 /// What is measured; see [`tacq_protocol::task::TaskParams::Perplexity`].
 pub struct Task {
@@ -24,85 +24,52 @@ pub struct Task {
     pub n_windows: Option<NWindows>,
 }
 
-/// The record of one window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Window {
-    /// Its index; it starts at token `window · seq_len`.
-    window: u64,
-    /// Mean cross-entropy of its predictions, in nats.
-    nll: f64,
-    /// Predictions: seq_len − 1.
-    n_predictions: u64,
-}
-
-/// Scores window after window, each on its own, and writes records and metrics.
-pub fn run(task: &Task, dtype: DType, context: &mut Context<'_>) -> Result<()> {
-    let windows = windows(task, context)?;
-    let total = windows.len() as u64;
-    let mut records: Records<Window> = Records::open(context.progress())?;
-    if !records.done().iter().enumerate().all(|(i, w)| w.window == i as u64)
-        || records.done().len() > windows.len()
-    {
-        records.clear()?;
-    }
-    let done = records.done().len();
-    if done > 0 {
-        context.mark_resumed();
-    }
-    context.report(done as u64, total, "windows");
-    if done < windows.len() {
-        let model = load_model(dtype, context)?;
-        let rope = context.rope(&model, i64::from(task.seq_len.get()))?;
-        for (i, ids) in windows.iter().enumerate().skip(done) {
-            let hidden = model.hidden(&Tensor::f_from_slice(ids)?.f_unsqueeze(0)?, &rope)?;
-            let nll = model.head.mean_cross_entropy(&hidden.f_squeeze_dim(0)?, ids)?;
-            if !nll.is_finite() {
-                return Err(StageError::Nll { window: i, nll }.into());
+/// Scores batches of windows and writes records and metrics.
+pub fn run(task: &Task, params: &EvaluateParams, context: &mut Context<'_>) -> Result<()> {
+    let items = windows(task, context)?;
+    let mut session = Session::open(items, "windows", context)?;
+    let missing = session.missing();
+    if !missing.is_empty() {
+        let model = load_model(params.dtype, context)?;
+        context.look_at_length(&model, task.seq_len.get().into());
+        let windows: Vec<Vec<u32>> = missing.iter().map(|&i| session.items()[i].ids.clone()).collect();
+        let options = infer::Options { batch_size: batch_size(params, context), ..infer::Options::default() };
+        let n_tokens = u64::from(task.seq_len.get()) - 1;
+        infer::windows(&model, &windows, &options, &mut |batch| {
+            let mut outcomes = Vec::with_capacity(batch.len());
+            for (at, nll) in batch {
+                if !nll.is_finite() {
+                    return Err(StageError::Nll { window: missing[at], nll }.into());
+                }
+                outcomes.push((missing[at], Outcome { value: nll, n_tokens, ..Outcome::default() }));
             }
-            let n_predictions = u64::from(task.seq_len.get()) - 1;
-            records.push(Window { window: i as u64, nll, n_predictions })?;
-            context.report(i as u64 + 1, total, "windows");
-        }
+            session.push(outcomes, context)
+        })?;
     }
-    records.write(context.output())?;
-    let metrics = BTreeMap::from([("perplexity".to_owned(), perplexity(records.done()))]);
-    Ok(fsx::write_json(
-        &context.output().join(file::METRICS),
-        &Metrics { metrics, n_examples: total, intervals: BTreeMap::new() },
-    )?)
+    // exp(Σ nll · seq_len / (n · seq_len)): every window has the same length, so the lengths cancel.
+    session.finish(metric::PERPLEXITY, f64::exp, context)
 }
 
-/// Token ids of the windows, seq_len each.
-fn windows(task: &Task, context: &Context<'_>) -> Result<Vec<Vec<i64>>> {
+/// The windows, seq_len tokens each.
+fn windows(task: &Task, context: &Context<'_>) -> Result<Vec<Item>> {
     let files = context.data(role::DATASET)?;
-    let path = &files[0].path;
     let tokenizer = TextTokenizer::open(context.input(role::MODEL)?)?;
-    let ids = tokenizer.encode(&text::read(files, task.format)?.evaluated())?;
+    let ids = tokenizer.encode(&text::read(files, task.format)?.evaluated(), true)?;
     let seq_len = task.seq_len.get() as usize;
     let fit = ids.len() / seq_len;
     if fit == 0 {
         let purpose = format!("one window of {seq_len} tokens");
-        let (path, got, needed) = (path.to_owned(), ids.len(), seq_len as u64);
+        let (path, got, needed) = (files[0].path.clone(), ids.len(), seq_len as u64);
         return Err(DataError::TooShort { path, got, needed, purpose }.into());
     }
-    let count = task.n_windows.map_or(fit, |n| fit.min(n.get() as usize));
-    let window = |w: &[u32]| w.iter().map(|&id| i64::from(id)).collect();
-    Ok(ids.chunks_exact(seq_len).take(count).map(window).collect())
-}
-
-/// exp(Σ nll · seq_len / (n · seq_len)): every window has the same length, so the lengths cancel.
-fn perplexity(windows: &[Window]) -> f64 {
-    (windows.iter().map(|w| w.nll).sum::<f64>() / windows.len() as f64).exp()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn perplexity_is_the_exponential_of_the_mean() {
-        let window = |window, nll| Window { window, nll, n_predictions: 7 };
-        let ppl = perplexity(&[window(0, 2_f64.ln()), window(1, 8_f64.ln())]);
-        assert!((ppl - 4.0).abs() < 1e-12, "{ppl}");
-    }
+    let most = if task.format == TextFormat::C4 { C4_WINDOWS } else { usize::MAX };
+    let count = task.n_windows.map_or(fit, |n| fit.min(n.get() as usize)).min(most);
+    ids.chunks_exact(seq_len)
+        .take(count)
+        .enumerate()
+        .map(|(index, ids)| {
+            let prompt = tokenizer.decode(ids)?;
+            Ok(Item { id: index.to_string(), group: String::new(), ids: ids.to_vec(), prompt })
+        })
+        .collect()
 }

@@ -7,6 +7,8 @@
 //!   `gradient_sums_first_layer`. Protocol: windows of 512 tokens from the start of the text; 24 of the test split
 //!   for perplexity, 32 of the training split for Σ abs(dL/dW) and GPTQ; float32 on CPU.
 
+mod tasks;
+
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use tacq_protocol::stage::{GradientsParams, Grid, QuantizeParams, Reduction, Rou
 use tacq_protocol::task::{
     CalibrateParams, CalibrationData, EvaluateParams, Sampling, TaskParams, TextFormat,
 };
-use tacq_protocol::units::{Bits, BlockSize, DType, Device, NSamples, NWindows, SeqLen};
+use tacq_protocol::units::{BatchSize, Bits, BlockSize, DType, Device, NSamples, NWindows, SeqLen};
 use tacq_protocol::{DataFile, Request, Run, StageParams};
 use tch::Tensor;
 use tempfile::TempDir;
@@ -35,6 +37,8 @@ struct Setting {
     expected: Value,
     /// Output folders of the stages.
     work: TempDir,
+    /// Examples side by side; the engine's choice when absent.
+    batch_size: Option<BatchSize>,
 }
 
 impl Setting {
@@ -49,7 +53,7 @@ impl Setting {
         };
         let (model, texts) = (variable("TACQ_SMOLLM2")?, variable("TACQ_WIKITEXT2")?);
         let expected = serde_json::from_slice(&fs::read(variable("TACQ_REFERENCE")?).unwrap()).unwrap();
-        Some(Self { model, texts, expected, work: tempfile::tempdir().unwrap() })
+        Some(Self { model, texts, expected, work: tempfile::tempdir().unwrap(), batch_size: None })
     }
 
     /// Runs one stage in an engine process and returns its output folder.
@@ -66,14 +70,16 @@ impl Setting {
             data: inputs
                 .iter()
                 .filter(|(role, _)| role::DATA.contains(role))
-                .map(|(role, path)| {
-                    let file = DataFile { name: "text".to_owned(), path: path.to_path_buf() };
-                    ((*role).to_owned(), vec![file])
-                })
+                .map(|(role, path)| ((*role).to_owned(), data_files(path)))
                 .collect(),
             output: folder.join("output"),
             progress: folder.join("progress"),
-            run: Run { device: Device::Cpu, threads: None, checkpoint_secs: 600, batch_size: None },
+            run: Run {
+                device: Device::Cpu,
+                threads: None,
+                checkpoint_secs: 600,
+                batch_size: self.batch_size,
+            },
         };
         for created in [&request.output, &request.progress] {
             fs::create_dir_all(created).unwrap();
@@ -113,6 +119,17 @@ impl Setting {
         assert_eq!(metrics.n_examples, 24);
         metrics.metrics["perplexity"]
     }
+}
+
+/// A file, or the files below a folder, under their base names.
+fn data_files(path: &Path) -> Vec<DataFile> {
+    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    if path.is_file() {
+        return vec![DataFile { name, path: path.to_owned() }];
+    }
+    let mut below: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    below.sort();
+    below.iter().flat_map(|path| data_files(path)).collect()
 }
 
 #[track_caller]
