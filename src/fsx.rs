@@ -127,6 +127,35 @@ pub fn list_files(root: &Path) -> Result<Vec<String>, FsError> {
     Ok(found)
 }
 
+/// Makes a symbolic link, in place of whatever link or file is there.
+pub fn symlink(target: &Path, link: &Path) -> Result<(), FsError> {
+    let temporary = temporary(link);
+    if let Err(source) =
+        std::os::unix::fs::symlink(target, &temporary).and_then(|()| fs::rename(&temporary, link))
+    {
+        // Best effort: the error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+        return Err(fail("link", link)(source));
+    }
+    Ok(())
+}
+
+/// Bytes that a user may still write to the file system of a folder.
+pub fn free_space(folder: &Path) -> Result<u64, FsError> {
+    let fail = fail("look at the file system of", folder);
+    let path = match std::ffi::CString::new(folder.as_os_str().as_encoded_bytes()) {
+        Ok(path) => path,
+        Err(_) => return Err(fail(io::ErrorKind::InvalidInput.into())),
+    };
+    // SAFETY: all zeros is a value of this plain C struct.
+    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path ends in a zero byte and the struct lives until the call returns.
+    if unsafe { libc::statvfs(path.as_ptr(), &mut found) } != 0 {
+        return Err(fail(io::Error::last_os_error()));
+    }
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Opens an existing file for reading.
 pub fn open(path: &Path) -> Result<File, FsError> {
     File::open(path).map_err(fail("open", path))
@@ -161,13 +190,18 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     }
 }
 
-/// Replaces a file as a whole: readers see the old contents or the new, also after a crash.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+/// A name beside a path that nobody else uses.
+fn temporary(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let temporary = folder.join(format!(".{name}.{}.{unique}.tmp", std::process::id()));
+    path.with_file_name(format!(".{name}.{}.{unique}.tmp", std::process::id()))
+}
+
+/// Replaces a file as a whole: readers see the old contents or the new, also after a crash.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let temporary = temporary(path);
     let written = File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
