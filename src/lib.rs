@@ -7,6 +7,7 @@ pub mod cli;
 pub mod digest;
 pub mod exec;
 pub mod fsx;
+pub mod hub;
 pub mod plan;
 pub mod report;
 pub mod spec;

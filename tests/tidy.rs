@@ -5,8 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The driver's modules, lowest first. A module imports only from layers below its own.
-const LAYERS: &[&[&str]] =
-    &[&["fsx"], &["digest"], &["stage_key"], &["spec"], &["store"], &["plan"], &["exec", "report"], &["cli"]];
+const LAYERS: &[&[&str]] = &[
+    &["fsx"],
+    &["digest", "hub"],
+    &["stage_key"],
+    &["spec"],
+    &["store"],
+    &["plan"],
+    &["exec", "report"],
+    &["cli"],
+];
 
 /// Where programs may print. The engine's standard output is its protocol: one stray line breaks it.
 const PRINTERS: &[&str] = &["src/cli/output.rs", "engine/src/cli.rs", "testkit/src/main.rs"];

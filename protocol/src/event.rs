@@ -114,6 +114,8 @@ pub enum FailureKind {
     Device,
     /// A bug: the stage panicked or libtorch raised something unforeseen.
     Internal,
+    /// A download failed: the network, a permission, a wrong hash (said by the driver).
+    Download,
     /// The engine process died or broke the protocol (said by the driver).
     EngineDied,
 }
@@ -128,6 +130,7 @@ impl fmt::Display for FailureKind {
             FailureKind::Io => "input/output",
             FailureKind::Device => "device",
             FailureKind::Internal => "internal error",
+            FailureKind::Download => "download",
             FailureKind::EngineDied => "engine died",
         })
     }

@@ -39,6 +39,9 @@ pub(super) struct FileArgs {
     /// The store's folder, in place of the file's run.store.
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
+    /// Ask the hub again what branches and tags point to, in place of the commits that the store remembers.
+    #[arg(long)]
+    pub update_revisions: bool,
 }
 
 /// Which examples of an evaluation. Any of them makes `show` print examples; JSON then is a line an example.

@@ -2,11 +2,12 @@
 
 use super::output::{Output, duration};
 use crate::exec::{Observer, RunEvent};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 use tacq_protocol::LogLevel;
+use tacq_protocol::units::Device;
 
 /// How often a plain line may tell a stage's progress.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
@@ -52,17 +53,22 @@ impl<'a> Progress<'a> {
         self.line(&format!("[{:>width$}/{}] {how:<9} {label}{detail}", self.finished, self.to_run));
     }
 
-    fn started(&mut self, label: &str, device: &str) {
+    fn started(&mut self, label: &str, device: Option<Device>) {
         let bar = self.bars.as_ref().map(|bars| {
-            let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}")
-                .expect("a valid template");
+            // Without a device it is a download, and counts bytes.
+            let template = match device {
+                Some(_) => "{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}",
+                None => "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            };
+            let style = ProgressStyle::with_template(template).expect("a valid template");
             let bar = bars.add(ProgressBar::new(0).with_style(style));
-            bar.set_message(format!("{device} {label}"));
+            bar.set_message(device.map_or_else(|| label.to_owned(), |device| format!("{device} {label}")));
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
         if bar.is_none() {
-            self.line(&format!("started {label} on {device}"));
+            let on = device.map_or_else(String::new, |device| format!(" on {device}"));
+            self.line(&format!("started {label}{on}"));
         }
         self.running.insert(label.to_owned(), Running { bar, told: Instant::now() });
     }
@@ -74,7 +80,10 @@ impl<'a> Progress<'a> {
             bar.set_position(done);
         } else if running.told.elapsed() >= PLAIN_INTERVAL {
             running.told = Instant::now();
-            self.line(&format!("{label}: {done} of {total} {unit}"));
+            self.line(&match unit {
+                "bytes" => format!("{label}: {} of {}", HumanBytes(done), HumanBytes(total)),
+                _ => format!("{label}: {done} of {total} {unit}"),
+            });
         }
     }
 }
@@ -88,7 +97,7 @@ impl Observer for Progress<'_> {
                     self.line(&format!("{to_run} to run, {hits} in the store"));
                 }
             }
-            RunEvent::Started { label, device } => self.started(label, &device.to_string()),
+            RunEvent::Started { label, device } => self.started(label, *device),
             RunEvent::Progress { label, done, total, unit } => self.advanced(label, *done, *total, unit),
             RunEvent::Log { label, level, message } => {
                 if matches!(level, LogLevel::Warn | LogLevel::Error) {

@@ -1,8 +1,9 @@
-//! Runs what a plan lacks: reserves stages, hands them to workers, commits what they make.
+//! Runs what a plan lacks: reserves stages, downloads what is elsewhere, hands the rest to workers, commits what they make.
 //!
 //! This layer knows no concrete stage. It sends a request and reads events, so that scheduling is tested with an
 //! in-process worker and the engine process is one worker among others.
 
+mod download;
 mod engine;
 mod observer;
 mod outcome;

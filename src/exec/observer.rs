@@ -18,8 +18,8 @@ pub enum RunEvent<'a> {
     Started {
         /// The stage.
         label: &'a str,
-        /// Where it runs.
-        device: Device,
+        /// Where it runs; nowhere for a download.
+        device: Option<Device>,
     },
     /// A running stage got further.
     Progress {

@@ -1,15 +1,17 @@
 //! Which stage runs next, and what its end means for the others.
 
+use super::download::{self, DownloadJob, LANES, Lane};
 use super::observer::{Observer, RunEvent};
 use super::outcome::{ExecError, Outcome, RunSummary, StageFailure};
 use super::run_folder::RunFolder;
 use super::slot::{self, Job, JobError, Message, Slot, WatchedSource};
 use super::worker::{Failure, Launcher};
 use crate::fsx;
-use crate::plan::{Plan, StageId, StageState, States};
+use crate::hub::Hub;
+use crate::plan::{Plan, Stage, StageId, StageState, States};
 use crate::store::{Lookup, Reservation, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ use tacq_protocol::artifact::{Files, file, role};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::stage::DownloadParams;
 use tacq_protocol::units::{BatchSize, Device};
-use tacq_protocol::{Event, Request, Run, StageParams};
+use tacq_protocol::{DataFile, Event, Request, Run, StageParams};
 
 /// How a run is to go.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct Sweep<'a> {
     pub states: &'a States,
     /// Where artifacts are.
     pub store: &'a Store,
+    /// Where models and data sets that are not here come from.
+    pub hub: &'a Hub,
     /// Where the run leaves its record, if it has something to do.
     pub folder: Option<&'a RunFolder>,
 }
@@ -83,11 +87,25 @@ pub fn run(
             scope.spawn(move || slot.serve(queue));
             slots.push(jobs);
         }
+        let mut lanes = Vec::new();
+        for lane in 0..LANES {
+            let (jobs, queue) = mpsc::channel();
+            let index = options.devices.len() + lane;
+            let lane = Lane { index, hub: sweep.hub, stopping: &stopping, messages: sender.clone() };
+            scope.spawn(move || lane.serve(queue));
+            lanes.push(jobs);
+        }
         drop(sender);
-        scheduler.drive(&slots, &messages, launcher, interrupted, &stopping).err()
+        scheduler.drive(&Workers { slots, lanes }, &messages, launcher, interrupted, &stopping).err()
     });
     let summary = scheduler.summary(started.elapsed().as_secs_f64(), interrupted.load(Ordering::Relaxed));
     Finished { outcomes: scheduler.into_outcomes(), summary, fatal }
+}
+
+/// Where jobs go. Lanes are counted on from the slots.
+struct Workers {
+    slots: Vec<Sender<Job>>,
+    lanes: Vec<Sender<DownloadJob>>,
 }
 
 struct Scheduler<'a> {
@@ -112,7 +130,7 @@ struct Scheduler<'a> {
 
 impl<'a> Scheduler<'a> {
     fn new(sweep: Sweep<'a>, options: &'a RunOptions, observer: &'a mut dyn Observer) -> Self {
-        let Sweep { plan, states, store, folder } = sweep;
+        let Sweep { plan, states, store, folder, .. } = sweep;
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(plan.stages.len());
         for (id, stage) in plan.stages.iter().enumerate() {
             // What reads a blocked stage is blocked by it; inputs come first.
@@ -152,7 +170,7 @@ impl<'a> Scheduler<'a> {
 
     fn drive(
         &mut self,
-        slots: &[Sender<Job>],
+        workers: &Workers,
         messages: &Receiver<Message>,
         launcher: &dyn Launcher,
         interrupted: &AtomicBool,
@@ -166,7 +184,7 @@ impl<'a> Scheduler<'a> {
                 launcher.cancel();
             }
             if !self.halted
-                && let Err(error) = self.assign(slots)
+                && let Err(error) = self.assign(workers)
             {
                 fatal.get_or_insert(error);
                 continue;
@@ -188,7 +206,7 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Gives ready stages to idle slots; what the driver does itself is done on the spot.
-    fn assign(&mut self, slots: &[Sender<Job>]) -> Result<(), ExecError> {
+    fn assign(&mut self, workers: &Workers) -> Result<(), ExecError> {
         let now = Instant::now();
         let due: Vec<_> = self.busy.iter().filter(|(_, at)| **at <= now).map(|(&id, _)| id).collect();
         for id in due {
@@ -198,8 +216,18 @@ impl<'a> Scheduler<'a> {
         for id in self.ready.clone() {
             let stage = &self.plan.stages[id];
             let in_driver = matches!(stage.params, StageParams::Download(DownloadParams::Local(_)));
-            let idle = (0..slots.len()).find(|slot| !self.running.contains_key(slot));
+            let n_slots = workers.slots.len();
+            let fitting = match stage.params {
+                StageParams::Download(_) => n_slots..n_slots + workers.lanes.len(),
+                _ => 0..n_slots,
+            };
+            let idle = fitting.into_iter().find(|slot| !self.running.contains_key(slot));
             if idle.is_none() && !in_driver {
+                continue;
+            }
+            if let Some(failure) = self.lost_input(id)? {
+                self.ready.remove(&id);
+                self.fail(id, failure);
                 continue;
             }
             let identity = stage.identity.as_ref().expect("blocked stages are never ready");
@@ -216,13 +244,28 @@ impl<'a> Scheduler<'a> {
                     self.busy.insert(id, now + BUSY_POLL);
                 }
                 Lookup::Miss(reservation) if in_driver => self.fix_source(id, reservation)?,
+                Lookup::Miss(reservation) if stage.remote.is_some() => {
+                    let lane = idle.expect("checked above");
+                    let job = DownloadJob {
+                        id,
+                        label: stage.label.clone(),
+                        params: download_params(&stage.params).clone(),
+                        remote: stage.remote.clone(),
+                        reservation,
+                        run_dir: self.folder.map(|f| f.dir().to_owned()),
+                    };
+                    self.running.insert(lane, id);
+                    self.observer.on(&RunEvent::Started { label: &stage.label, device: None });
+                    let jobs = &workers.lanes[lane - n_slots];
+                    jobs.send(job).expect("lanes live as long as the scheduler");
+                }
                 Lookup::Miss(reservation) => {
                     let slot = idle.expect("checked above");
                     let device = self.options.devices[slot];
                     let job = self.job(id, reservation, device)?;
                     self.running.insert(slot, id);
-                    self.observer.on(&RunEvent::Started { label: &stage.label, device });
-                    slots[slot].send(job).expect("slots live as long as the scheduler");
+                    self.observer.on(&RunEvent::Started { label: &stage.label, device: Some(device) });
+                    workers.slots[slot].send(job).expect("slots live as long as the scheduler");
                 }
             }
         }
@@ -257,12 +300,18 @@ impl<'a> Scheduler<'a> {
                 let key = input.key().expect("inputs of a stage with a key have keys");
                 self.store.artifact_dir(input.kind(), key)
             };
-            match &input.source {
-                Some(source) if role::DATA.contains(&role) => {
+            match (&input.source, &input.remote) {
+                (Some(source), _) if role::DATA.contains(&role) => {
                     data.insert(role.to_owned(), source.data_files());
                 }
-                Some(source) => _ = inputs.insert(role.to_owned(), absolute(source.path.clone())),
-                None => _ = inputs.insert(role.to_owned(), absolute(artifact())),
+                (None, Some(_)) if role::DATA.contains(&role) => {
+                    data.insert(role.to_owned(), self.downloaded(input, &absolute(artifact()))?);
+                }
+                (Some(source), _) => _ = inputs.insert(role.to_owned(), absolute(source.path.clone())),
+                (None, Some(_)) => {
+                    inputs.insert(role.to_owned(), absolute(artifact()).join(file::FILES_DIR));
+                }
+                (None, None) => _ = inputs.insert(role.to_owned(), absolute(artifact())),
             }
         }
         let request = Request {
@@ -287,6 +336,33 @@ impl<'a> Scheduler<'a> {
         }
         let run_dir = self.folder.map(|f| f.dir().to_owned());
         Ok(Job { id, label: stage.label.clone(), request, reservation, sources, run_dir })
+    }
+
+    /// The files of a downloaded data set.
+    fn downloaded(&self, stage: &Stage, artifact: &Path) -> Result<Vec<DataFile>, ExecError> {
+        let key = stage.key().expect("inputs of a stage with a key have keys");
+        let files: Option<Files> = self.store.read_json(stage.kind(), key, file::FILES)?;
+        let folder = artifact.join(file::FILES_DIR);
+        let data_file = |path: String| DataFile {
+            name: path.rsplit('/').next().unwrap_or(&path).to_owned(),
+            path: folder.join(&path),
+        };
+        Ok(files.into_iter().flat_map(|files| files.files).map(|file| data_file(file.path)).collect())
+    }
+
+    /// Why a downloaded input of a stage is not what it was when the run began, if so.
+    fn lost_input(&self, id: StageId) -> Result<Option<Failure>, ExecError> {
+        for &input in self.plan.stages[id].inputs.values() {
+            let input = &self.plan.stages[input];
+            let Some(key) = input.key().filter(|_| input.remote.is_some()) else { continue };
+            match self.store.get(input.kind(), key) {
+                Err(error @ StoreError::Damaged { .. }) => {
+                    return Ok(Some(download::lost(&input.label, &error)));
+                }
+                other => other?,
+            };
+        }
+        Ok(None)
     }
 
     fn receive(&mut self, message: Message, stopping: &AtomicBool) -> Result<(), ExecError> {
@@ -414,6 +490,14 @@ impl<'a> Scheduler<'a> {
 
     fn into_outcomes(self) -> Vec<Outcome> {
         self.outcomes.into_iter().map(|o| o.unwrap_or(Outcome::Cancelled)).collect()
+    }
+}
+
+/// The parameters of a `download` stage.
+fn download_params(params: &StageParams) -> &DownloadParams {
+    match params {
+        StageParams::Download(params) => params,
+        _ => unreachable!("only downloads come from elsewhere"),
     }
 }
 

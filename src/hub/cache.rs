@@ -38,7 +38,7 @@ pub(super) fn folder_name(repo_type: RepoType, repo: &str) -> String {
 }
 
 /// Whether a revision is a commit's full hash.
-pub(super) fn is_commit(revision: &str) -> bool {
+pub fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 

@@ -1,9 +1,9 @@
 //! Requests with everything that can go wrong with them: redirects, refusals, waiting, trying again.
 
+use super::Stop;
 use super::error::HubError;
 use super::exchange::{self, Answer, Fault, Question};
 use super::settings::{Settings, Timing, Token};
-use super::Stop;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 

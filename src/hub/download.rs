@@ -181,9 +181,11 @@ fn sha256(path: &Path, stop: &Stop) -> Result<String, HubError> {
         if stop.load(Ordering::Relaxed) {
             return Err(HubError::Stopped);
         }
-        let n = file
-            .read(&mut buffer)
-            .map_err(|source| fsx::FsError { action: "read", path: path.to_owned(), source })?;
+        let n = file.read(&mut buffer).map_err(|source| fsx::FsError {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
         if n == 0 {
             let digest = hasher.finalize();
             return Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect());

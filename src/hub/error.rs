@@ -5,7 +5,9 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// The network may not be used, and what is on disk is not enough.
-    #[error("HF_HUB_OFFLINE is set and {what} is not in {place}; unset it once to download, or point HF_HOME at a cache that has it")]
+    #[error(
+        "HF_HUB_OFFLINE is set and {what} is not in {place}; unset it once to download, or point HF_HOME at a cache that has it"
+    )]
     Offline {
         /// What is missing.
         what: String,
@@ -13,7 +15,9 @@ pub enum HubError {
         place: String,
     },
     /// 401 or 403: no token, a wrong one, or a licence that was not accepted.
-    #[error("the hub does not give out {what} (HTTP {status}): it is private, gated or not there; accept its licence at {page}, then set HF_TOKEN to a token of that account (https://huggingface.co/settings/tokens)")]
+    #[error(
+        "the hub does not give out {what} (HTTP {status}): it is private, gated or not there; accept its licence at {page}, then set HF_TOKEN to a token of that account (https://huggingface.co/settings/tokens)"
+    )]
     Denied {
         /// What was asked for.
         what: String,
@@ -39,7 +43,9 @@ pub enum HubError {
         status: u16,
     },
     /// The network failed again and again.
-    #[error("{what} cannot be downloaded: {problem} ({attempts} attempts); check the network and run again: what has arrived is kept")]
+    #[error(
+        "{what} cannot be downloaded: {problem} ({attempts} attempts); check the network and run again: what has arrived is kept"
+    )]
     Network {
         /// What was asked for.
         what: String,
@@ -69,7 +75,9 @@ pub enum HubError {
         advice: String,
     },
     /// Not enough room on the disk.
-    #[error("{what} needs {needed} bytes and {folder} has {free} free; free some space, or point HF_HOME (files of the hub) or the store elsewhere")]
+    #[error(
+        "{what} needs {needed} bytes and {folder} has {free} free; free some space, or point HF_HOME (files of the hub) or the store elsewhere"
+    )]
     NoRoom {
         /// What is to be downloaded.
         what: String,

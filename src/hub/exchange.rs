@@ -152,9 +152,7 @@ impl Answer {
             Some(Part::End) => Ok(None),
             Some(Part::Broken(problem)) => Err(Fault::Broken(problem)),
             Some(Part::Head(..)) => Err(Fault::Broken("the answer has two heads".to_owned())),
-            None => {
-                Err(Fault::Broken(format!("nothing came for {:.0} s", self.silence.as_secs_f64())))
-            }
+            None => Err(Fault::Broken(format!("nothing came for {:.0} s", self.silence.as_secs_f64()))),
         }
     }
 

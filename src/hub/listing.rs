@@ -62,7 +62,8 @@ impl Hub {
         revision: &str,
         stop: &Stop,
     ) -> Result<Listing, HubError> {
-        let snapshot = |commit: &str| Snapshot { repo_type, repo: repo.to_owned(), commit: commit.to_owned() };
+        let snapshot =
+            |commit: &str| Snapshot { repo_type, repo: repo.to_owned(), commit: commit.to_owned() };
         let named = Some(revision).filter(|revision| !is_commit(revision));
         let commit = match named {
             None => Some(revision.to_owned()),

@@ -15,9 +15,10 @@ mod memory;
 mod settings;
 mod web;
 
+pub use cache::is_commit;
 pub use error::HubError;
 pub use files::{Files, Progress};
-pub use listing::{Listing, ListedFile};
+pub use listing::{ListedFile, Listing};
 pub use settings::{Settings, Timing, Token};
 
 use memory::Memory;

@@ -25,7 +25,8 @@ impl Hub {
         }
         fsx::create_dir_all(partial.parent().expect("partial files lie in a folder"))?;
         let (arrived, total) = (AtomicU64::new(length(partial)), AtomicU64::new(0));
-        let so_far = || Progress { done: arrived.load(Ordering::Relaxed), total: total.load(Ordering::Relaxed) };
+        let so_far =
+            || Progress { done: arrived.load(Ordering::Relaxed), total: total.load(Ordering::Relaxed) };
         with_progress(&so_far, progress, stop, |stop| {
             let size = self.size_of(url, stop)?;
             if let Some(size) = size {

@@ -4,6 +4,7 @@ use super::graph::{Identity, Plan, PlannedTrial, Stage, StageId};
 use super::label::Labels;
 use super::source::{self, SourceProblem};
 use crate::digest::canonical_json;
+use crate::hub::Hub;
 use crate::spec::dataset::{Content, Dataset, Decoding, Measure, Part, Task};
 use crate::spec::experiment::{CalibrationSampling, Method, Tacq, Uniform};
 use crate::spec::{Experiment, Position, Trial, model_names, trials};
@@ -26,10 +27,11 @@ use tacq_protocol::{StageKind, StageParams};
 const CANDIDATE_SHARES: [&str; 5] = ["0.05", "0.1", "0.2", "0.5", "1"];
 
 /// All stages of an experiment, with keys from the contents of its sources.
-pub fn build(experiment: &Experiment, digests: &mut SourceDigests) -> Plan {
+pub fn build(experiment: &Experiment, digests: &mut SourceDigests, hub: &Hub) -> Plan {
     let mut builder = Builder {
         experiment,
         digests,
+        hub,
         model_names: model_names(experiment),
         stages: Vec::new(),
         labels: Labels::default(),
@@ -56,6 +58,7 @@ enum Known {
 struct Builder<'a> {
     experiment: &'a Experiment,
     digests: &'a mut SourceDigests,
+    hub: &'a Hub,
     model_names: Vec<String>,
     stages: Vec<Stage>,
     labels: Labels,
@@ -282,7 +285,7 @@ impl Builder<'_> {
         match self.sources.get(&("model", model.text.clone())) {
             Some(&id) => id,
             None => {
-                let found = source::model(model, self.digests);
+                let found = source::model(model, self.digests, self.hub);
                 self.source(("model", model.text.clone()), &parts, found)
             }
         }
@@ -294,7 +297,7 @@ impl Builder<'_> {
         if let Some(&id) = self.sources.get(&name) {
             return id;
         }
-        let found = source::part(dataset, data, part, self.digests);
+        let found = source::part(dataset, data, part, self.digests, self.hub);
         let (mut format, mut missing) = (None, Vec::new());
         let resolved = found.map(|found| {
             (format, missing) = (found.format, found.missing);
@@ -319,14 +322,17 @@ impl Builder<'_> {
         let id = match found {
             Ok(found) => {
                 let id = self.stage(parts, StageParams::Download(found.params), BTreeMap::new());
-                self.stages[id].source.get_or_insert(found.source);
+                let stage = &mut self.stages[id];
+                stage.source = stage.source.take().or(found.source);
+                stage.remote = stage.remote.take().or(found.remote);
                 id
             }
             Err(problem) => {
                 self.problems.push(problem);
                 let label = self.labels.unique(StageKind::Download, parts);
                 let params = StageParams::Download(DownloadParams::Local(LocalFiles { files: Vec::new() }));
-                self.push(Stage { label, params, inputs: BTreeMap::new(), identity: None, source: None })
+                let inputs = BTreeMap::new();
+                self.push(Stage { label, params, inputs, identity: None, source: None, remote: None })
             }
         };
         self.sources.insert(name, id);
@@ -357,7 +363,7 @@ impl Builder<'_> {
             return id;
         }
         let label = self.labels.unique(params.kind(), parts);
-        let id = self.push(Stage { label, params, inputs, identity, source: None });
+        let id = self.push(Stage { label, params, inputs, identity, source: None, remote: None });
         self.known.insert(what, id);
         id
     }

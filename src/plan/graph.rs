@@ -4,6 +4,7 @@ use super::source::{Source, SourceProblem};
 use crate::spec::Trial;
 use crate::stage_key::{KeyPayload, StageKey};
 use std::collections::BTreeMap;
+use std::fmt;
 use tacq_protocol::{StageKind, StageParams};
 
 /// Index of a stage in its plan. Inputs have smaller indices than what reads them.
@@ -20,8 +21,36 @@ pub struct Stage {
     pub inputs: BTreeMap<&'static str, StageId>,
     /// Its key; none if it rests on a source that is not there.
     pub identity: Option<Identity>,
-    /// For `download`: the user's files.
+    /// For `download` of what is here: the user's files.
     pub source: Option<Source>,
+    /// For `download` of what is not.
+    pub remote: Option<Remote>,
+}
+
+/// Where something is downloaded from, as far as it is not part of what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remote {
+    /// A revision of a repository of the hub; the commit is in the key.
+    Hub {
+        /// `org/name`.
+        repo: String,
+        /// The branch, tag or commit that was named.
+        revision: String,
+    },
+    /// An address; the hash is in the key.
+    Web {
+        /// The address.
+        url: String,
+    },
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remote::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
+            Remote::Web { url } => f.write_str(url),
+        }
+    }
 }
 
 /// What a stage is known by.

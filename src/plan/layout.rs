@@ -190,7 +190,6 @@ pub(super) fn find_in_folder(folder: &Path, patterns: &[Pattern]) -> Result<Opti
 }
 
 /// Of the paths of a repository, those that the first matching pattern names, in name order, and its format.
-#[cfg(test)]
 pub(super) fn find_in_listing<'a>(
     paths: impl Iterator<Item = &'a str> + Clone,
     patterns: &[Pattern],
@@ -215,7 +214,6 @@ fn accepted(pattern: &Pattern, mut found: Vec<String>) -> Option<Vec<String>> {
     (!found.is_empty()).then_some(found)
 }
 
-#[cfg(test)]
 fn matches(pattern: &str, path: &str) -> bool {
     let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
     loop {

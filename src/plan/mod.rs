@@ -4,12 +4,13 @@ mod build;
 mod graph;
 mod label;
 mod layout;
+mod remote;
 mod source;
 mod state;
 mod why;
 
 pub use build::build;
-pub use graph::{Identity, Plan, PlannedTrial, Stage, StageId};
+pub use graph::{Identity, Plan, PlannedTrial, Remote, Stage, StageId};
 pub use source::{Source, SourceFile, SourceProblem};
 pub use state::{StageState, States};
 pub use why::{Change, Explanation, explain};

@@ -1,10 +1,12 @@
 //! The user's models and data sets: found, checked without libtorch, and hashed before anything runs.
 
-use super::layout;
+use super::graph::Remote;
+use super::{layout, remote};
 use crate::fsx;
+use crate::hub::Hub;
 use crate::spec::dataset::{Content, Dataset, Part, PartSource};
 use crate::spec::experiment::ModelSource;
-use crate::spec::{Location, Position, builtin};
+use crate::spec::{HubRepo, Location, Position, builtin};
 use crate::store::{Fingerprint, SourceDigests};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -54,22 +56,27 @@ pub struct SourceProblem {
 
 /// A source's files and what identifies them.
 pub(super) struct Resolved {
-    pub source: Source,
+    /// What is here; nothing of what has to be downloaded.
+    pub source: Option<Source>,
+    pub remote: Option<Remote>,
     pub params: DownloadParams,
 }
 
 /// Files of a model folder that stages read, where present.
-const OPTIONAL_MODEL_FILES: [&str; 3] =
+pub(super) const OPTIONAL_MODEL_FILES: [&str; 3] =
     ["generation_config.json", "tokenizer_config.json", "chat_template.jinja"];
 
 /// Finds and hashes a model folder.
-pub(super) fn model(model: &ModelSource, digests: &mut SourceDigests) -> Result<Resolved, SourceProblem> {
+pub(super) fn model(
+    model: &ModelSource,
+    digests: &mut SourceDigests,
+    hub: &Hub,
+) -> Result<Resolved, SourceProblem> {
     let problem = |message: String| SourceProblem { position: model.position, message };
-    let Location::Local(folder) = &model.location else {
-        return Err(problem(format!(
-            "there is no model folder {}; download the model and set `model` to its folder (--set model=FOLDER)",
-            model.location
-        )));
+    let folder = match &model.location {
+        Location::Local(folder) => folder,
+        Location::Hub(repo) => return remote::model(repo, hub).map_err(problem),
+        Location::Url { .. } => unreachable!("a model is a folder or a repository"),
     };
     if !fsx::metadata(folder).is_ok_and(|m| m.is_dir()) {
         return Err(problem(format!(
@@ -77,7 +84,7 @@ pub(super) fn model(model: &ModelSource, digests: &mut SourceDigests) -> Result<
             folder.display()
         )));
     }
-    check_config(folder).map_err(problem)?;
+    check_config(&folder.join("config.json")).map_err(problem)?;
     if !fsx::exists(&folder.join("tokenizer.json")) {
         return Err(problem(format!(
             "model folder {} has no tokenizer.json; save the tokenizer in the Hugging Face fast format",
@@ -109,12 +116,36 @@ pub(super) fn part(
     dataset: &Dataset,
     part: Part,
     digests: &mut SourceDigests,
+    hub: &Hub,
 ) -> Result<ResolvedPart, SourceProblem> {
     let source = dataset.parts.get(&part).ok_or_else(|| SourceProblem {
         position: Position::default(),
         message: format!("there is no {} of data set {name} ({})", describe(part), option(dataset, part)),
     })?;
     let problem = |message: String| SourceProblem { position: source.position, message };
+    let content = &dataset.content;
+    let format_of = |found: Option<TextFormat>| match content {
+        Content::Text { format, .. } => format.or(found),
+        _ => None,
+    };
+    let elsewhere =
+        |(resolved, format)| ResolvedPart { resolved, format: format_of(format), missing: Vec::new() };
+    match &source.location {
+        Location::Local(_) => {}
+        Location::Hub(repo) => {
+            let found = of_repository(repo, source, content, part, hub);
+            let message =
+                |e| format!("the {} of data set {name}: {e} ({})", describe(part), option(dataset, part));
+            return found.map(elsewhere).map_err(|e| problem(message(e)));
+        }
+        Location::Url { url, sha256 } => {
+            let file =
+                url.split(['?', '#']).next().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+            let names = layout::names(content, part, &[file.to_owned()]);
+            let key_name = names.first().map_or(file, String::as_str);
+            return Ok(elsewhere((remote::url(url, sha256, key_name), file_format(content, file))));
+        }
+    }
     let found = locate(name, dataset, part, source).map_err(problem)?;
     let (mut files, mut missing) = (found.files, Vec::new());
     if part == Part::Databases
@@ -126,11 +157,43 @@ pub(super) fn part(
         missing = needed.difference(&present).cloned().collect();
     }
     let resolved = hash(&found.path, files, digests).map_err(|e| problem(e.to_string()))?;
-    let format = match &dataset.content {
-        Content::Text { format, .. } => format.or(found.format),
+    Ok(ResolvedPart { resolved, format: format_of(found.format), missing })
+}
+
+/// The files of a repository that are a part of a data set: those that are named, else those with published names.
+fn of_repository(
+    repo: &HubRepo,
+    source: &PartSource,
+    content: &Content,
+    part: Part,
+    hub: &Hub,
+) -> Result<(Resolved, Option<TextFormat>), String> {
+    if let Some(first) = source.files.first() {
+        let format = file_format(content, first);
+        return remote::named_files(repo, hub, &source.files).map(|resolved| (resolved, format));
+    }
+    let patterns = layout::patterns(content, part);
+    let mut format = None;
+    let resolved = remote::files(repo, hub, |listing| {
+        let paths = listing.files.iter().map(|file| file.path.as_str());
+        let Some((files, found)) = layout::find_in_listing(paths, &patterns) else {
+            let looked_for: Vec<&str> = patterns.iter().map(|pattern| pattern.path.as_str()).collect();
+            return Err(format!("{repo} holds none of {}", looked_for.join(", ")));
+        };
+        format = found;
+        Ok(files)
+    })?;
+    Ok((resolved, format))
+}
+
+/// The format of a file that is named itself, if it is a text's.
+fn file_format(content: &Content, path: &str) -> Option<TextFormat> {
+    match content {
+        Content::Text { layout, .. } => {
+            Some(layout::format_of_file(*layout, path.rsplit('/').next().unwrap_or(path)))
+        }
         _ => None,
-    };
-    Ok(ResolvedPart { resolved, format, missing })
+    }
 }
 
 /// Files on this machine, by their names in keys.
@@ -161,10 +224,7 @@ fn locate(name: &str, dataset: &Dataset, part: Part, source: &PartSource) -> Res
     let content = &dataset.content;
     if !metadata.is_dir() {
         let file_name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let format = match content {
-            Content::Text { layout, .. } => Some(layout::format_of_file(*layout, &file_name)),
-            _ => None,
-        };
+        let format = file_format(content, &file_name);
         let names = layout::names(content, part, &[file_name]);
         let files = names.into_iter().map(|name| (name, path.clone())).collect();
         return Ok(Located { path: path.clone(), files, format });
@@ -238,15 +298,15 @@ fn hash(
         params.files.push(FileDigest { path: name.clone(), bytes, blake3: digest.to_string() });
         paths.push(SourceFile { name, path: fsx::canonicalize(&file)?, fingerprint });
     }
-    let source = Source { path: fsx::canonicalize(path)?, files: paths };
-    Ok(Resolved { source, params: DownloadParams::Local(params) })
+    let source = Some(Source { path: fsx::canonicalize(path)?, files: paths });
+    Ok(Resolved { source, remote: None, params: DownloadParams::Local(params) })
 }
 
 /// config.json is there and names an architecture that the engine has.
-fn check_config(folder: &Path) -> Result<(), String> {
-    let path = folder.join("config.json");
-    let bytes = fsx::read(&path).map_err(|e| {
+pub(super) fn check_config(path: &Path) -> Result<(), String> {
+    let bytes = fsx::read(path).map_err(|e| {
         if e.is_not_found() {
+            let folder = path.parent().unwrap_or(path);
             format!(
                 "model folder {} has no config.json; is it a Hugging Face model folder?",
                 folder.display()
@@ -277,13 +337,8 @@ fn weight_files(folder: &Path) -> Result<Vec<String>, String> {
     if fsx::exists(&folder.join("model.safetensors")) {
         check_length(&folder.join("model.safetensors"))?;
         names.insert("model.safetensors".to_owned());
-    } else if let Some(bytes) = fsx::read_if_exists(&index).map_err(|e| e.to_string())? {
-        let parsed: Value = serde_json::from_slice(&bytes)
-            .map_err(|e| format!("{} is not valid JSON: {e}", index.display()))?;
-        let map = parsed["weight_map"]
-            .as_object()
-            .ok_or_else(|| format!("{} has no weight_map", index.display()))?;
-        names.extend(map.values().filter_map(|v| v.as_str()).map(str::to_owned));
+    } else if fsx::exists(&index) {
+        names = shards(&index)?;
         for name in &names {
             check_length(&folder.join(name))?;
         }
@@ -295,6 +350,16 @@ fn weight_files(folder: &Path) -> Result<Vec<String>, String> {
         ));
     }
     Ok(names.into_iter().collect())
+}
+
+/// The files that an index of weights names.
+pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, String> {
+    let bytes = fsx::read(index).map_err(|e| e.to_string())?;
+    let parsed: Value =
+        serde_json::from_slice(&bytes).map_err(|e| format!("{} is not valid JSON: {e}", index.display()))?;
+    let map =
+        parsed["weight_map"].as_object().ok_or_else(|| format!("{} has no weight_map", index.display()))?;
+    Ok(map.values().filter_map(|v| v.as_str()).map(str::to_owned).collect())
 }
 
 /// A download cut short is the commonest damage; the header tells without reading the weights.

@@ -101,6 +101,11 @@ impl Store {
         SourceDigests::load(self.base().join("sources.json"))
     }
 
+    /// Folder in which it is remembered what revisions of the hub point to.
+    pub fn hub_memory(&self) -> PathBuf {
+        self.base().join("hub")
+    }
+
     pub(super) fn error(&self, source: fsx::FsError) -> StoreError {
         StoreError::Fs { root: self.root.clone(), source }
     }

@@ -6,6 +6,7 @@
 //!   staging/<kind>-<key>/        output/ and progress/ of a stage that is running or was killed
 //!   locks/<key>.lock             advisory lock held while a stage is being computed; dies with its process
 //!   sources.json                 digests of local files by path, size, times and inode: a cache, may be deleted
+//!   hub/<repository>.json          commits that revisions of the hub stood for, and their files; may be deleted
 //!   runs/<time>-<pid>/           log.jsonl, summary.json and the frozen requests of one `run`
 //! ```
 //!

@@ -73,6 +73,13 @@ impl Reservation {
         Ok(dir)
     }
 
+    /// Where a download keeps what has arrived, across attempts; created if missing.
+    pub fn partial_dir(&self) -> Result<PathBuf, StoreError> {
+        let dir = self.staging().join("progress").join("partial");
+        fsx::create_dir_all(&dir).map_err(|e| self.store.error(e))?;
+        Ok(dir)
+    }
+
     /// An empty folder for the stage's files.
     pub fn output_dir(&self) -> Result<PathBuf, StoreError> {
         let dir = self.staging().join("output");
@@ -84,12 +91,25 @@ impl Reservation {
 
     /// Makes what lies in the output folder the artifact: digests, manifest, flush, one rename.
     pub fn commit(self, label: &str, execution: Execution) -> Result<Artifact, StoreError> {
+        self.commit_knowing(label, execution, &[])
+    }
+
+    /// [`Self::commit`] where digests of some files are known, so that they are not read again.
+    pub fn commit_knowing(
+        self,
+        label: &str,
+        execution: Execution,
+        known: &[FileDigest],
+    ) -> Result<Artifact, StoreError> {
         let at = |e| self.store.error(e);
         let output = self.staging().join("output");
         let names = fsx::list_files(&output).map_err(at)?;
         let files = names
             .into_par_iter()
             .map(|path| {
+                if let Some(known) = known.iter().find(|known| known.path == path) {
+                    return Ok(known.clone());
+                }
                 let full = output.join(&path);
                 let bytes = fsx::metadata(&full)?.len();
                 fsx::sync(&full)?;

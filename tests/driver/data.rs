@@ -1,5 +1,6 @@
 //! Data sets and tasks in plans: which files a stage reads, what its key depends on, what is said when one is missing.
 
+use crate::sandbox::offline_hub;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ impl Data {
         sets.extend(more.iter().map(|set| (*set).to_owned()));
         let experiment = spec::parse_str(path, text, &sets).unwrap_or_else(|e| panic!("{e}"));
         let store = Store::new(&self.root.join(".tacq"));
-        plan::build(&experiment, &mut store.source_digests())
+        plan::build(&experiment, &mut store.source_digests(), &offline_hub(&self.root))
     }
 
     /// The plan of an experiment with these lines, conditioned and evaluated as they say.

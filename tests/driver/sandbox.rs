@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use tacq_sweep::hub::{Hub, Settings};
 use tacq_sweep::plan::{self, Plan};
 use tacq_sweep::spec::{self, Experiment};
 use tacq_sweep::store::Store;
@@ -77,7 +78,8 @@ impl Sandbox {
     }
 
     pub fn plan(&self, text: &str) -> Plan {
-        let plan = plan::build(&self.experiment(text), &mut self.store().source_digests());
+        let plan =
+            plan::build(&self.experiment(text), &mut self.store().source_digests(), &offline_hub(&self.root));
         assert_eq!(plan.problems, [], "the sandbox has all sources");
         plan
     }
@@ -172,6 +174,12 @@ impl Finished {
         }
         self
     }
+}
+
+/// A hub that is not asked, with an empty cache in this folder.
+pub fn offline_hub(root: &Path) -> Hub {
+    let settings = Settings { offline: true, cache: root.join("hf/hub"), ..Settings::from_env() };
+    Hub::new(settings, root.join(".tacq/v1/hub"), false)
 }
 
 /// A program of the workspace, built beside this one.

@@ -1,7 +1,7 @@
 //! What runs, in which order, and what a failure does, seen with an in-process worker.
 
 use crate::fake::Fake;
-use crate::sandbox::{EXPERIMENT, STAGES, Sandbox};
+use crate::sandbox::{EXPERIMENT, STAGES, Sandbox, offline_hub};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tacq_protocol::units::Device;
@@ -30,7 +30,8 @@ pub fn run_plan(
 ) -> Finished {
     let store = sandbox.store();
     let states = States::look_up(plan, &store, wanted);
-    let sweep = Sweep { plan, states: &states, store: &store, folder: None };
+    let hub = offline_hub(&sandbox.root);
+    let sweep = Sweep { plan, states: &states, store: &store, hub: &hub, folder: None };
     let finished = exec::run(sweep, options, fake, &mut Silent, interrupted);
     assert!(finished.fatal.is_none(), "{:?}", finished.fatal);
     finished

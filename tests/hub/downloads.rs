@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tacq_protocol::stage::RepoType::{Dataset, Model};
 use tacq_sweep::hub::{Hub, HubError, Snapshot};
 
-const GO_ON: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
 /// Bytes of the server's body beside a status that is no success.
 const REFUSAL: usize = 2;
 
@@ -97,7 +97,8 @@ fn every_way_to_break_off_is_survived_without_fetching_a_byte_twice() {
         let bytes: usize = seen.iter().map(|s| s.sent).filter(|sent| *sent > REFUSAL).sum();
         // Bytes of a trickle that were on their way when the client hung up count as sent.
         assert!((60_000..60_100).contains(&bytes), "{name}: {bytes} bytes: {seen:?}");
-        let file = server.cache().join("models--org--name/snapshots").join(COMMIT).join("sub/model.safetensors");
+        let file =
+            server.cache().join("models--org--name/snapshots").join(COMMIT).join("sub/model.safetensors");
         assert_eq!(fs::read(file).unwrap(), noise(60_000, 1), "{name}");
     }
 }
@@ -159,7 +160,8 @@ fn a_file_that_lost_bytes_is_downloaded_again() {
     let hub = server.client();
     hub.resolve(Model, "org/name", "main", &GO_ON).unwrap();
     download(&hub, &["sub/model.safetensors"]).unwrap();
-    let pointer = server.cache().join("models--org--name/snapshots").join(COMMIT).join("sub/model.safetensors");
+    let pointer =
+        server.cache().join("models--org--name/snapshots").join(COMMIT).join("sub/model.safetensors");
     fs::File::options().write(true).open(&pointer).unwrap().set_len(100).unwrap();
     download(&hub, &["sub/model.safetensors"]).unwrap();
     assert_eq!(fs::read(&pointer).unwrap(), noise(60_000, 1));
@@ -232,7 +234,8 @@ fn a_file_of_the_web_is_checked_and_resumed() {
 
 #[test]
 fn data_sets_have_their_own_addresses() {
-    let server = Server::new(&[("all/test 1.parquet", noise(100, 1)), ("all/test%201.parquet", noise(100, 1))]);
+    let server =
+        Server::new(&[("all/test 1.parquet", noise(100, 1)), ("all/test%201.parquet", noise(100, 1))]);
     let snapshot = Snapshot { repo_type: Dataset, ..snapshot() };
     let paths = ["all/test 1.parquet".to_owned()];
     let files = server.client().download(&snapshot, &paths, &mut |_| {}, &GO_ON).unwrap();

@@ -4,6 +4,7 @@
 mod downloads;
 mod refusals;
 mod runs;
+#[expect(dead_code, reason = "shared with the tests of the driver, which use more of it")]
 #[path = "../driver/sandbox.rs"]
 mod sandbox;
 mod server;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use tacq_protocol::stage::RepoType::{Dataset, Model};
 use tacq_sweep::hub::{Hub, HubError, Settings};
 
-const GO_ON: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
 const OTHER_COMMIT: &str = "ffffffffffffffffffffffffffffffffffffffff";
 
 fn server() -> Server {

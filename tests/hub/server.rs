@@ -162,6 +162,11 @@ impl Server {
         self.state.lock().unwrap().commit = commit.to_owned();
     }
 
+    /// What was asked for so far.
+    pub fn peek(&self) -> Vec<Seen> {
+        self.state.lock().unwrap().seen.clone()
+    }
+
     /// What was asked for since the last call.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
@@ -192,7 +197,8 @@ fn serve(host: &'static str, state: &Mutex<State>, mut stream: TcpStream) {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_once(": ").map(|(n, v)| (n.to_lowercase(), v.to_owned())))
         .collect();
-    let range = headers.get("range").and_then(|r| r.strip_prefix("bytes=")?.trim_end_matches('-').parse().ok());
+    let range =
+        headers.get("range").and_then(|r| r.strip_prefix("bytes=")?.trim_end_matches('-').parse().ok());
     let mut locked = state.lock().unwrap();
     let fault = locked.faults.iter_mut().find(|(text, _, times)| *times > 0 && path.contains(text.as_str()));
     let fault = fault.map(|(_, fault, times)| {
@@ -214,7 +220,8 @@ fn serve(host: &'static str, state: &Mutex<State>, mut stream: TcpStream) {
     if !head.to_lowercase().contains("content-length") {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
-    if stream.write_all(format!("HTTP/1.1 {head}Connection: close\r\n\r\n").as_bytes()).is_err() || method == "HEAD"
+    if stream.write_all(format!("HTTP/1.1 {head}Connection: close\r\n\r\n").as_bytes()).is_err()
+        || method == "HEAD"
     {
         return;
     }
@@ -248,7 +255,13 @@ fn serve(host: &'static str, state: &Mutex<State>, mut stream: TcpStream) {
 }
 
 /// Status line with headers, and the body.
-fn reply(host: &str, state: &State, path: &str, range: Option<usize>, fault: Option<Fault>) -> (String, Vec<u8>) {
+fn reply(
+    host: &str,
+    state: &State,
+    path: &str,
+    range: Option<usize>,
+    fault: Option<Fault>,
+) -> (String, Vec<u8>) {
     let missing = |code: &str| (format!("404 Not Found\r\nX-Error-Code: {code}\r\n"), b"no".to_vec());
     match fault {
         Some(Fault::Status(status, wait)) => {
@@ -273,7 +286,9 @@ fn reply(host: &str, state: &State, path: &str, range: Option<usize>, fault: Opt
     }
     // /org/name/resolve/<commit>/<path>, on the other host /<path>.
     let name = match host {
-        "hub" => path.split_once("/resolve/").and_then(|(_, rest)| rest.split_once('/')).map(|(_, name)| name),
+        "hub" => {
+            path.split_once("/resolve/").and_then(|(_, rest)| rest.split_once('/')).map(|(_, name)| name)
+        }
         _ => path.strip_prefix('/').map(|rest| rest.split('?').next().unwrap_or(rest)),
     };
     let Some((name, file)) = name.and_then(|name| state.files.get_key_value(name)) else {

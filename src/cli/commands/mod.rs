@@ -15,6 +15,7 @@ use super::error::CliError;
 use super::exit_code::ExitCode;
 use super::output::{Output, count};
 use super::{logging, select};
+use crate::hub::{Hub, Settings};
 use crate::plan::Plan;
 use crate::spec::{self, Experiment};
 use crate::store::Store;
@@ -68,6 +69,7 @@ pub(super) struct Opened {
     pub file: PathBuf,
     pub experiment: Experiment,
     pub store: Store,
+    pub hub: Hub,
     pub plan: Plan,
 }
 
@@ -79,10 +81,11 @@ impl Opened {
             experiment.run.store.clone_from(store);
         }
         let store = Store::new(&experiment.run.store);
+        let hub = Hub::new(Settings::from_env(), store.hub_memory(), args.update_revisions);
         let mut digests = store.source_digests();
-        let plan = crate::plan::build(&experiment, &mut digests);
+        let plan = crate::plan::build(&experiment, &mut digests, &hub);
         digests.save();
-        Ok(Self { file: args.file.clone(), experiment, store, plan })
+        Ok(Self { file: args.file.clone(), experiment, store, hub, plan })
     }
 
     /// Like [`Self::new`], but sources that are missing are an error.

@@ -86,7 +86,13 @@ fn execute(
     };
     let interrupted = interruptible();
     let mut progress = Progress::new(output);
-    let sweep = Sweep { plan: &opened.plan, states: &states, store: &opened.store, folder: folder.as_ref() };
+    let sweep = Sweep {
+        plan: &opened.plan,
+        states: &states,
+        store: &opened.store,
+        hub: &opened.hub,
+        folder: folder.as_ref(),
+    };
     let finished = exec::run(sweep, &run_options, &launcher, &mut progress, &interrupted);
     if let Some(folder) = &folder {
         let record = RunRecord::new(&opened.experiment.name, finished.summary.clone());

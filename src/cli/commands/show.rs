@@ -51,7 +51,9 @@ fn describe(opened: &Opened, id: StageId) -> Result<Map<String, Value>, StoreErr
     shown.insert("key".to_owned(), json!(stage.key()));
     shown.insert("params".to_owned(), params["params"].clone());
     shown.insert("inputs".to_owned(), Value::Object(inputs));
-    shown.insert("source".to_owned(), json!(stage.source.as_ref().map(|s| s.path.clone())));
+    let local = stage.source.as_ref().map(|s| s.path.display().to_string());
+    let source = local.or_else(|| stage.remote.as_ref().map(ToString::to_string));
+    shown.insert("source".to_owned(), json!(source));
     let Some(key) = stage.key() else { return Ok(shown) };
     let Some(artifact) = opened.store.get(stage.kind(), key)? else { return Ok(shown) };
     shown.insert("artifact".to_owned(), json!(artifact.dir));
