@@ -118,10 +118,10 @@ pub(super) fn part(
     digests: &mut SourceDigests,
     hub: &Hub,
 ) -> Result<ResolvedPart, SourceProblem> {
-    let source = dataset.parts.get(&part).ok_or_else(|| SourceProblem {
-        position: Position::default(),
-        message: format!("there is no {} of data set {name} ({})", describe(part), option(dataset, part)),
-    })?;
+    let source = dataset
+        .parts
+        .get(&part)
+        .ok_or_else(|| SourceProblem { position: dataset.position, message: unpublished(dataset, part) })?;
     let problem = |message: String| SourceProblem { position: source.position, message };
     let content = &dataset.content;
     let format_of = |found: Option<TextFormat>| match content {
@@ -260,6 +260,20 @@ fn needed_databases(name: &str, dataset: &Dataset) -> Option<BTreeSet<String>> {
     Some(questions.into_iter().map(|question| question.db_id).collect())
 }
 
+/// That a part is nowhere: one sentence for all parts of a data set that has none.
+fn unpublished(dataset: &Dataset, part: Part) -> String {
+    let name = &dataset.files_of;
+    if dataset.parts.is_empty() {
+        return format!(
+            "data set {name} cannot be downloaded by a program; get it with its databases from {SPIDER} and give its folder: --set datasets.{name}.path=FOLDER"
+        );
+    }
+    format!("data set {name} lacks its {} ({})", describe(part), option(dataset, part))
+}
+
+/// Where people get Spider.
+const SPIDER: &str = "https://yale-lily.github.io/spider";
+
 /// What a part is, in words.
 fn describe(part: Part) -> &'static str {
     match part {
@@ -280,7 +294,7 @@ fn option(dataset: &Dataset, part: Part) -> String {
         text += &format!(", or --set datasets.{files_of}.path=FOLDER");
     }
     if matches!(dataset.content, Content::Spider) {
-        text += "; Spider with its databases is at https://yale-lily.github.io/spider";
+        text += &format!("; Spider with its databases is at {SPIDER}");
     }
     text
 }

@@ -15,6 +15,8 @@ pub struct Dataset {
     pub files_of: String,
     /// Where each part lies.
     pub parts: BTreeMap<Part, PartSource>,
+    /// Where it is declared or, if it is not, first named.
+    pub position: Position,
     /// Solved examples before each question in calibration: as many as in the task of the data set's name.
     pub few_shot: FewShot,
 }

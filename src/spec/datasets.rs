@@ -77,7 +77,9 @@ fn built_in(name: &str, mut content: Content, entries: &BTreeMap<String, Entry>)
         *format = raw.format.clone().given();
     }
     let files_of = if entries.contains_key(name) { name } else { files_of }.to_owned();
-    Some(Dataset { content, files_of, parts, few_shot: no_examples() })
+    let entry = entries.get(name).or_else(|| entries.get(&files_of));
+    let position = entry.map(|(place, _)| place.position).unwrap_or_default();
+    Some(Dataset { content, files_of, parts, position, few_shot: no_examples() })
 }
 
 /// The keys that an entry about a built-in data set may have.
@@ -88,6 +90,20 @@ fn keys_of_builtin(content: &Content) -> Vec<&'static str> {
         keys.push("format");
     }
     keys
+}
+
+/// Says where a data set that is not declared was first named, so that problems with its files have a place.
+pub fn named_at(name: &str, dataset: &mut Dataset, position: Position) {
+    if dataset.position != Position::default() {
+        return;
+    }
+    dataset.position = position;
+    for (&part, source) in &mut dataset.parts {
+        let published = builtin::published(builtin::files_of(name), part);
+        if published.is_some_and(|published| published.location == source.location) {
+            source.position = position;
+        }
+    }
 }
 
 /// A data set of the user's own: examples if it has a `prompt`, else a text.
@@ -106,7 +122,8 @@ fn own_text(name: &str, place: &Place, raw: &raw::Dataset, reader: &mut Reader) 
         reader.report_with(place, message, Some(hint));
     }
     let is_right = is_right && !parts.is_empty();
-    is_right.then(|| Dataset { content, files_of: name.to_owned(), parts, few_shot: no_examples() })
+    let (files_of, position) = (name.to_owned(), place.position);
+    is_right.then(|| Dataset { content, files_of, parts, position, few_shot: no_examples() })
 }
 
 fn own_examples(name: &str, place: &Place, raw: &raw::Dataset, reader: &mut Reader) -> Option<Dataset> {
@@ -147,7 +164,8 @@ fn own_examples(name: &str, place: &Place, raw: &raw::Dataset, reader: &mut Read
         reader.report_with(place, message, Some("give `train: FILE` or `test: FILE`".to_owned()));
         is_right = false;
     }
-    is_right.then(|| Dataset { content, files_of: name.to_owned(), parts, few_shot: no_examples() })
+    let (files_of, position) = (name.to_owned(), place.position);
+    is_right.then(|| Dataset { content, files_of, parts, position, few_shot: no_examples() })
 }
 
 /// The parts that are given; nothing if one of them is wrong.

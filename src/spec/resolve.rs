@@ -58,9 +58,20 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     check_condition(&condition_on, &declared, reader);
     let context =
         Context { has_condition, condition_on: &condition_on, declared: &declared, experiment: &raw.place };
+    let evaluate_position = match &raw.evaluate {
+        Field::Given(evaluate) => evaluate.place.position,
+        Field::Absent | Field::Invalid => raw.place.position,
+    };
     let evaluate = evaluate::evaluate(raw.evaluate, &context, reader);
 
     let report = report(raw.report.given().unwrap_or_default(), name.as_deref().unwrap_or_default(), reader);
+    for (name, dataset) in &mut declared.datasets {
+        let condition = condition_on.iter().find(|condition| condition.value.0 == *name);
+        let position = condition.map_or(evaluate_position, |condition| condition.place.position);
+        if let Some(dataset) = dataset {
+            datasets::named_at(name, dataset, position);
+        }
+    }
     let condition_on: Vec<String> = condition_on.into_iter().map(|name| name.value.0).collect();
     let evaluate = evaluate?;
     let (datasets, tasks) = named(declared, &condition_on, &evaluate);

@@ -75,10 +75,19 @@ impl Data {
         sets
     }
 
-    fn plan_of(&self, path: &Path, text: &str, more: &[&str]) -> Plan {
-        let mut sets = self.sets();
-        sets.extend(more.iter().map(|set| (*set).to_owned()));
-        let experiment = spec::parse_str(path, text, &sets).unwrap_or_else(|e| panic!("{e}"));
+    /// The plan of an experiment whose data lies in these files.
+    fn plan_of(&self, path: &Path, text: &str) -> Plan {
+        self.plan_with(path, text, &self.sets())
+    }
+
+    /// The plan of an experiment whose data lies where it is published.
+    fn plan_published(&self, lines: &str) -> Plan {
+        let text = format!("name: x\nmodel: {}\n{lines}", self.root.join("model").display());
+        self.plan_with("x.yaml".as_ref(), &text, &[])
+    }
+
+    fn plan_with(&self, path: &Path, text: &str, sets: &[String]) -> Plan {
+        let experiment = spec::parse_str(path, text, sets).unwrap_or_else(|e| panic!("{e}"));
         let store = Store::new(&self.root.join(".tacq"));
         plan::build(&experiment, &mut store.source_digests(), &offline_hub(&self.root))
     }
@@ -91,7 +100,7 @@ impl Data {
     }
 
     fn try_plan(&self, lines: &str) -> Plan {
-        self.plan_of("x.yaml".as_ref(), &format!("name: x\nmodel: x\n{lines}"), &[])
+        self.plan_of("x.yaml".as_ref(), &format!("name: x\nmodel: x\n{lines}"))
     }
 }
 
@@ -364,6 +373,41 @@ fn formats_of_texts_follow_data_set_and_file() {
     assert_eq!(format("forced"), TextFormat::Plain);
 }
 
+#[test]
+fn published_data_has_keys_without_a_look_at_the_network() {
+    let data = Data::new();
+    // The hub of these tests is offline and its cache is empty.
+    let plan = data.plan_published(&ALL_TASKS.replace("spider, ", ""));
+    assert_eq!(plan.problems, []);
+    let params =
+        |label: &str| serde_json::to_value(&stage(&plan, StageKind::Download, label).params).unwrap();
+    let mmlu = params("[mmlu,test]");
+    assert_eq!(mmlu["params"]["repo"], "cais/mmlu");
+    assert_eq!(mmlu["params"]["commit"], "c30699e8356da336a370243923dbaf21066bb9fe");
+    assert_eq!(mmlu["params"]["files"], serde_json::json!(["all/test-00000-of-00001.parquet"]));
+    // Exemplars in YAML are told from JSON lines by their name.
+    assert_eq!(params("[gsm8k,few_shot]")["params"]["name"], "few_shot.yaml");
+    assert_eq!(params("[ptb,test]")["params"]["name"], "text");
+    let format = |task: &str| match &evaluation(&plan, &format!("on {task}]")).task {
+        TaskParams::Perplexity { format, .. } => *format,
+        other => panic!("{other:?}"),
+    };
+    let formats = ["wikitext2", "c4", "ptb"].map(format);
+    assert_eq!(formats, [TextFormat::Wikitext, TextFormat::C4, TextFormat::Ptb]);
+    assert!(plan.sinks().iter().all(|&id| plan.stages[id].key().is_some()));
+}
+
+#[test]
+fn spider_without_files_is_one_problem_at_its_name() {
+    let data = Data::new();
+    let plan = data.plan_published("sweep: {condition_on: [spider, c4], bits: 3, methods: gptq}\n");
+    assert_eq!(plan.problems.len(), 1, "{:#?}", plan.problems);
+    let problem = &plan.problems[0];
+    assert_eq!((problem.position.line, problem.position.column), (3, 24));
+    let expected = "data set spider cannot be downloaded by a program; get it with its databases from https://yale-lily.github.io/spider and give its folder: --set datasets.spider.path=FOLDER";
+    assert_eq!(problem.message, expected);
+}
+
 /// Every experiment that comes with the program plans, and has the number of stages that its header states.
 #[test]
 fn shipped_experiments_have_the_stages_that_they_state() {
@@ -376,7 +420,7 @@ fn shipped_experiments_have_the_stages_that_they_state() {
         let stated = text.lines().find_map(|line| line.strip_prefix("# Stages: ")?.strip_suffix('.'));
         let Some(stated) = stated else { continue };
         let stated: usize = stated.parse().expect("a number");
-        let plan = data.plan_of(&path, &text, &[]);
+        let plan = data.plan_of(&path, &text);
         assert_eq!(plan.problems, [], "{}", path.display());
         assert_eq!(plan.stages.len(), stated, "{}: {:#?}", path.display(), labels(&plan));
         n += 1;

@@ -44,6 +44,7 @@ fn without_positions(mut experiment: Experiment) -> Experiment {
         *position = Position::default();
     }
     for dataset in experiment.datasets.values_mut() {
+        dataset.position = Position::default();
         for part in dataset.parts.values_mut() {
             part.position = Position::default();
         }
