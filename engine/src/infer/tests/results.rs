@@ -83,10 +83,10 @@ fn losses_are_those_of_the_plain_network() {
 fn a_stop_ends_a_text_where_it_is_asked() {
     let (model, prompts) = (model("llama"), prompts());
     let whole = texts(&model, &prompts, &greedy(), &options(32));
-    let stop = |prompt: usize, ids: &[u32]| prompt % 2 == 0 && ids.len() == 1 + prompt / 2;
+    let stop = |prompt: usize, ids: &[u32]| prompt.is_multiple_of(2) && ids.len() == 1 + prompt / 2;
     let found = try_texts(&model, &prompts, &greedy(), &options(3), &stop).unwrap();
     for (i, (found, whole)) in found.iter().zip(&whole).enumerate() {
-        if i % 2 == 0 && 1 + i / 2 <= whole.ids.len() {
+        if i.is_multiple_of(2) && i / 2 < whole.ids.len() {
             assert_eq!(found.ids, whole.ids[..1 + i / 2]);
             assert_eq!(found.end, End::Stopped);
         } else {
