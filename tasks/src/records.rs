@@ -62,7 +62,7 @@ pub fn write(records: &[Record]) -> Result<Vec<u8>, RecordsError> {
     Ok(file.into_inner()?)
 }
 
-/// The records of a file that [`write`] made.
+/// The records of a file that [`write()`] made.
 ///
 /// # Errors
 /// The bytes are no such file.
