@@ -135,6 +135,8 @@ impl Sandbox {
                 let name = path.file_name().expect("a file").to_string_lossy().into_owned();
                 (name, fs::read(&path).expect("readable"))
             })
+            // A kill may leave a file that was being written, hidden beside the table that it never became.
+            .filter(|(name, _)| !(name.starts_with('.') && name.ends_with(".tmp")))
             .collect();
         tables.sort();
         tables
