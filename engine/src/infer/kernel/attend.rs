@@ -2,6 +2,9 @@
 
 use super::exp::exp;
 use super::tile::{self, TILE};
+#[cfg(target_arch = "x86_64")]
+use super::vector::Avx2;
+use super::vector::Vector;
 use super::{LANES, has_avx2};
 use rayon::prelude::*;
 
@@ -60,7 +63,7 @@ struct Task<'a, 'o> {
 /// Buffers of a thread.
 #[derive(Default)]
 struct Scratch {
-    /// Scaled queries of the task: \[tile\]\[dim\]\[queries of the tile\].
+    /// Scaled queries of the task: \[query\]\[dim\].
     queries: Vec<f32>,
     scores: Vec<f32>,
     sums: Vec<f32>,
@@ -97,7 +100,8 @@ impl Attention<'_> {
                 return unsafe { run_avx2(self, queries, &own, task, scratch) };
             }
             let _ = avx2;
-            run_task::<false>(self, queries, &own, task, scratch);
+            // SAFETY: arrays need no particular processor.
+            unsafe { run_task::<[f32; LANES]>(self, queries, &own, task, scratch) };
         });
     }
 
@@ -138,12 +142,16 @@ fn run_avx2<'a>(
     task: Task<'a, '_>,
     scratch: &mut Scratch,
 ) {
-    run_task::<true>(shape, queries, own, task, scratch);
+    // SAFETY: callers have seen both features.
+    unsafe { run_task::<Avx2>(shape, queries, own, task, scratch) };
 }
 
 /// Scores, softmax and weighted values of one task.
+///
+/// # Safety
+/// The processor has V's instructions.
 #[inline(always)]
-fn run_task<'a, const FUSED: bool>(
+unsafe fn run_task<'a, V: Vector>(
     shape: &Attention<'_>,
     queries: &[f32],
     own: &dyn Fn(usize) -> Keys<'a>,
@@ -155,144 +163,127 @@ fn run_task<'a, const FUSED: bool>(
     let n = task.tokens * group;
     let longest = task.spans.iter().map(|s| prefix + s.start + s.len).max().unwrap_or(0);
     let stride = longest.next_multiple_of(LANES) + LANES;
-    let scores = sized(&mut scratch.scores, n * stride);
-    let packed = sized(&mut scratch.queries, n * dim);
+    let block = dim * LANES;
+    let Scratch { queries: packed, scores, sums } = scratch;
+    let (packed, scores, sums) = (sized(packed, n * dim), sized(scores, n * stride), sized(sums, n * width));
+    pack(shape, queries, &task, packed);
 
-    // Prefix: all queries of the task see all of it.
-    let heads = shape.kv_heads * group;
-    let scale = 1.0 / (dim as f32).sqrt();
-    let mut q = 0;
-    for span in &task.spans {
-        for at in span.at..span.at + span.len {
-            let from = &queries[(at * heads + task.head * group) * dim..][..group * dim];
-            for query in from.chunks_exact(dim) {
-                for (d, x) in query.iter().enumerate() {
-                    packed[q * dim + d] = x * scale;
-                }
-                q += 1;
-            }
-        }
-    }
-    let mut tile_queries = Vec::with_capacity(TILE * dim);
-    for first in (0..n).step_by(TILE) {
-        let m = TILE.min(n - first);
-        transpose(&packed[first * dim..], m, dim, &mut tile_queries);
-        for (b, block) in task.prefix.keys.chunks_exact(dim * LANES).enumerate() {
-            if b * LANES >= prefix {
-                break;
-            }
-            tile::scores::<FUSED>(m, &tile_queries, block, &mut scores[first * stride + b * LANES..], stride);
-        }
+    // All queries of the task see all of the prefix. What its last block holds beyond it is overwritten next.
+    let keys = &task.prefix.keys[..prefix.div_ceil(LANES) * block];
+    for (first, m) in tiles(n) {
+        // SAFETY: as for this function.
+        unsafe {
+            tile::scores::<V>(m, &packed[first * dim..], dim, keys, &mut scores[first * stride..], stride)
+        };
     }
     // Own tokens: a tile's queries are of one span.
-    let mut first = 0;
+    let mut at = 0;
     for span in &task.spans {
-        let keys = own(span.row);
+        let keys = own(span.row).keys;
         for (offset, m) in tiles(span.len * group) {
-            transpose(&packed[(first + offset) * dim..], m, dim, &mut tile_queries);
-            let seen = span.start + (offset + m - 1) / group + 1;
-            let blocks = keys.keys.chunks_exact(dim * LANES).take(seen.div_ceil(LANES));
-            for (b, block) in blocks.enumerate() {
-                let out = &mut scores[(first + offset) * stride + prefix + b * LANES..];
-                tile::scores::<FUSED>(m, &tile_queries, block, out, stride);
-            }
+            let first = at + offset;
+            let keys = &keys[..seen(span, offset + m, group).div_ceil(LANES) * block];
+            let out = &mut scores[first * stride + prefix..];
+            // SAFETY: as for this function.
+            unsafe { tile::scores::<V>(m, &packed[first * dim..], dim, keys, out, stride) };
         }
-        first += span.len * group;
+        at += span.len * group;
     }
-    // Softmax; keys after a query's own token get the weight 0.
-    let sums = sized(&mut scratch.sums, n * width);
-    sums.fill(0.0);
-    let mut q = 0;
+    let mut rows = scores.chunks_exact_mut(stride);
     for span in &task.spans {
         for i in 0..span.len {
-            for _ in 0..group {
-                let row = &mut scores[q * stride..][..stride];
-                softmax::<FUSED>(row, prefix + span.start + i + 1);
-                q += 1;
+            for row in rows.by_ref().take(group) {
+                softmax::<V>(row, prefix + span.start + i + 1);
             }
         }
     }
-    for first in (0..n).step_by(TILE) {
-        let m = TILE.min(n - first);
-        let values = &task.prefix.values[..prefix * width];
-        for column in (0..width).step_by(LANES) {
-            let sums = &mut sums[first * width..];
-            tile::add_values::<FUSED>(m, &scores[first * stride..], stride, values, (width, column), sums);
-        }
+    sums.fill(0.0);
+    let values = &task.prefix.values[..prefix * width];
+    for (first, m) in tiles(n) {
+        let sums = &mut sums[first * width..];
+        // SAFETY: as for this function.
+        unsafe { tile::add_values::<V>(m, &scores[first * stride..], stride, values, width, sums) };
     }
-    let mut first = 0;
+    let mut at = 0;
     for span in &task.spans {
         let values = own(span.row).values;
         for (offset, m) in tiles(span.len * group) {
-            let seen = span.start + (offset + m - 1) / group + 1;
-            let at = first + offset;
-            for column in (0..width).step_by(LANES) {
-                let weights = &scores[at * stride + prefix..];
-                let sums = &mut sums[at * width..];
-                tile::add_values::<FUSED>(m, weights, stride, &values[..seen * width], (width, column), sums);
-            }
+            let first = at + offset;
+            // A query's weights of keys after its own token are 0.
+            let values = &values[..seen(span, offset + m, group) * width];
+            let weights = &scores[first * stride + prefix..];
+            // SAFETY: as for this function.
+            unsafe { tile::add_values::<V>(m, weights, stride, values, width, &mut sums[first * width..]) };
         }
-        first += span.len * group;
+        at += span.len * group;
     }
     for (out, sum) in task.out.chunks_exact_mut(dim).zip(sums.chunks_exact(width)) {
         out.copy_from_slice(&sum[..dim]);
     }
 }
 
-/// Starts and sizes of tiles that cover `n` queries.
+/// Own keys that the last of a span's first `queries` queries sees.
+fn seen(span: &Span, queries: usize, group: usize) -> usize {
+    span.start + (queries - 1) / group + 1
+}
+
+/// The task's queries, divided by √dim: \[token\]\[heads\]\[dim\] → `out` \[query\]\[dim\].
 #[inline(always)]
+fn pack(shape: &Attention<'_>, queries: &[f32], task: &Task<'_, '_>, out: &mut [f32]) {
+    let len = shape.group * shape.dim;
+    let scale = 1.0 / (shape.dim as f32).sqrt();
+    let tokens = task.spans.iter().flat_map(|span| span.at..span.at + span.len);
+    for (out, token) in out.chunks_exact_mut(len).zip(tokens) {
+        let from = &queries[(token * shape.kv_heads + task.head) * len..][..len];
+        for i in 0..len {
+            out[i] = from[i] * scale;
+        }
+    }
+}
+
+/// Starts and sizes of tiles that cover `n` queries.
 fn tiles(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).step_by(TILE).map(move |first| (first, TILE.min(n - first)))
 }
 
-/// `queries` \[m\]\[dim\] → \[dim\]\[m\].
-#[inline(always)]
-fn transpose(queries: &[f32], m: usize, dim: usize, out: &mut Vec<f32>) {
-    out.resize(m * dim, 0.0);
-    for (i, query) in queries.chunks_exact(dim).take(m).enumerate() {
-        for (d, x) in query.iter().enumerate() {
-            out[d * m + i] = *x;
-        }
-    }
-}
-
 /// The first `n` scores become weights that add to one, the others 0.
 #[inline(always)]
-fn softmax<const FUSED: bool>(scores: &mut [f32], n: usize) {
-    let (seen, unseen) = scores.split_at_mut(n);
-    unseen.fill(0.0);
+fn softmax<V: Vector>(scores: &mut [f32], n: usize) {
+    // Unseen scores lose to any other; e^−∞ is 0.
+    scores[n..].fill(f32::NEG_INFINITY);
+    let (chunks, _) = scores.as_chunks_mut::<LANES>();
+    let (chunks, unseen) = chunks.split_at_mut(n.div_ceil(LANES));
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    let chunks = seen.chunks_exact(LANES);
-    for (lane, s) in chunks.remainder().iter().enumerate() {
-        lanes[lane] = *s;
-    }
-    for chunk in chunks {
-        for (lane, s) in lanes.iter_mut().zip(chunk) {
-            *lane = if *s > *lane { *s } else { *lane };
+    for chunk in chunks.iter() {
+        for i in 0..LANES {
+            lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
         }
     }
-    let max = lanes.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    let mut max = f32::NEG_INFINITY;
+    for lane in lanes {
+        max = if lane > max { lane } else { max };
+    }
     let mut sums = [0f32; LANES];
-    // The row's length is a multiple of LANES, so its last chunk exists; what it adds beyond n is 0.
-    let padded = n.next_multiple_of(LANES);
-    for (c, chunk) in scores[..padded].chunks_exact_mut(LANES).enumerate() {
-        let left = n - c * LANES;
-        for (lane, s) in chunk.iter_mut().enumerate() {
-            let e = exp::<FUSED>(*s - max);
-            *s = if lane < left { e } else { 0.0 };
-        }
-        for (sum, s) in sums.iter_mut().zip(chunk.iter()) {
-            *sum += *s;
+    for chunk in chunks.iter_mut() {
+        for i in 0..LANES {
+            chunk[i] = exp(chunk[i] - max, V::FUSED);
+            sums[i] += chunk[i];
         }
     }
-    let inverse = 1.0 / sums.iter().sum::<f32>();
-    for s in &mut scores[..padded] {
-        *s *= inverse;
+    let mut total = 0.0;
+    for sum in sums {
+        total += sum;
     }
+    let inverse = 1.0 / total;
+    for chunk in chunks {
+        for x in chunk {
+            *x *= inverse;
+        }
+    }
+    unseen.as_flattened_mut().fill(0.0);
 }
 
 /// The first `len` numbers of a buffer, whatever they are.
-#[inline(always)]
 fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len {
         buffer.resize(len, 0.0);

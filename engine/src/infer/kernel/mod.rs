@@ -9,18 +9,13 @@ mod exp;
 pub mod floats;
 mod silu;
 mod tile;
+mod vector;
 
 pub use attend::{Attention, Keys, Span};
 pub use silu::silu_mul;
 
 /// Numbers that are computed side by side. Keys are stored in blocks of so many, values in rows padded to a multiple.
 pub const LANES: usize = 16;
-
-/// a · b + c, rounded once where `FUSED`: only then does the processor have an instruction for it.
-#[inline(always)]
-fn madd<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
-}
 
 /// Whether kernels can be compiled for AVX2 and FMA here.
 fn has_avx2() -> bool {

@@ -18,20 +18,21 @@ pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
             return unsafe { with_avx2(gate, up) };
         }
         let _ = avx2;
-        portable::<false>(gate, up);
+        plain(gate, up, false);
     });
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn with_avx2(gate: &mut [f32], up: &[f32]) {
-    portable::<true>(gate, up);
+    plain(gate, up, true);
 }
 
 #[inline(always)]
-fn portable<const FUSED: bool>(gate: &mut [f32], up: &[f32]) {
-    for (g, u) in gate.iter_mut().zip(up) {
-        *g = *g / (1.0 + exp::<FUSED>(-*g)) * u;
+fn plain(gate: &mut [f32], up: &[f32], fused: bool) {
+    let up = &up[..gate.len()];
+    for i in 0..gate.len() {
+        gate[i] = gate[i] / (1.0 + exp(-gate[i], fused)) * up[i];
     }
 }
 

@@ -1,87 +1,124 @@
 //! The two inner products of attention, for a few queries at a time: their sums stay in registers.
 
-use super::{LANES, madd};
+use super::LANES;
+use super::vector::Vector;
 
 /// Most queries of a tile: twelve sums of eight lanes, with two vectors and a scalar besides, fill AVX2's registers.
 pub const TILE: usize = 6;
 
-/// Scores of `m` ≤ [`TILE`] queries against one block of [`LANES`] keys: `queries` \[dim\]\[m\], `block`
-/// \[dim\]\[LANES\] → `out`, whose rows are `stride` apart.
-#[inline(always)]
-pub fn scores<const FUSED: bool>(m: usize, queries: &[f32], block: &[f32], out: &mut [f32], stride: usize) {
-    match m {
-        1 => scores_of::<1, FUSED>(queries, block, out, stride),
-        2 => scores_of::<2, FUSED>(queries, block, out, stride),
-        3 => scores_of::<3, FUSED>(queries, block, out, stride),
-        4 => scores_of::<4, FUSED>(queries, block, out, stride),
-        5 => scores_of::<5, FUSED>(queries, block, out, stride),
-        _ => scores_of::<6, FUSED>(queries, block, out, stride),
-    }
+/// Calls a function with the number of queries as a constant.
+macro_rules! with_constant {
+    ($m:expr, $function:ident::<$vector:ty>, $arguments:tt) => {
+        match $m {
+            1 => $function::<$vector, 1> $arguments,
+            2 => $function::<$vector, 2> $arguments,
+            3 => $function::<$vector, 3> $arguments,
+            4 => $function::<$vector, 4> $arguments,
+            5 => $function::<$vector, 5> $arguments,
+            6 => $function::<$vector, TILE> $arguments,
+            m => unreachable!("a tile of {m} queries"),
+        }
+    };
 }
 
+/// Scores of `m` queries (1 to [`TILE`]) against blocks of [`LANES`] keys: `queries` \[m\]\[dim\], `blocks`
+/// \[block\]\[dim\]\[LANES\] → `out` \[m\], whose rows are `stride` apart, as many scores in each as there are keys.
+///
+/// # Safety
+/// The processor has V's instructions.
 #[inline(always)]
-fn scores_of<const M: usize, const FUSED: bool>(
+pub unsafe fn scores<V: Vector>(
+    m: usize,
     queries: &[f32],
-    block: &[f32],
+    dim: usize,
+    blocks: &[f32],
     out: &mut [f32],
     stride: usize,
 ) {
-    let mut sums = [[0f32; LANES]; M];
-    for (q, k) in queries.chunks_exact(M).zip(block.chunks_exact(LANES)) {
-        for (m, sum) in sums.iter_mut().enumerate() {
-            for (lane, s) in sum.iter_mut().enumerate() {
-                *s = madd::<FUSED>(q[m], k[lane], *s);
-            }
+    let n = blocks.len() / (dim * LANES);
+    assert!(queries.len() >= m * dim && (n == 0 || out.len() >= (m - 1) * stride + n * LANES));
+    let (queries, blocks, out) = (queries.as_ptr(), blocks.as_ptr(), out.as_mut_ptr());
+    for block in 0..n {
+        // SAFETY: the assertion bounds what is read and written.
+        unsafe {
+            let (keys, out) = (blocks.add(block * dim * LANES), out.add(block * LANES));
+            with_constant!(m, score_block::<V>, (queries, dim, keys, out, stride));
         }
-    }
-    for (m, sum) in sums.iter().enumerate() {
-        out[m * stride..][..LANES].copy_from_slice(sum);
     }
 }
 
-/// Adds values weighted by `m` ≤ [`TILE`] rows of weights (`stride` apart) to `sums` (rows `width` apart): as many
-/// values as `values` has rows of `width`, and the [`LANES`] columns from `column` on.
 #[inline(always)]
-pub fn add_values<const FUSED: bool>(
+unsafe fn score_block<V: Vector, const M: usize>(
+    queries: *const f32,
+    dim: usize,
+    keys: *const f32,
+    out: *mut f32,
+    stride: usize,
+) {
+    // SAFETY: `scores` has checked the sizes, and its caller the processor.
+    unsafe {
+        let mut sums = [V::splat(0.0); M];
+        for d in 0..dim {
+            let key = V::load(keys.add(d * LANES));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = sum.madd(V::splat(*queries.add(i * dim + d)), key);
+            }
+        }
+        for (i, sum) in sums.iter().enumerate() {
+            sum.store(out.add(i * stride));
+        }
+    }
+}
+
+/// Adds `n` values weighted by `m` rows (1 to [`TILE`]) of weights, `stride` apart, to `sums` \[m\]\[width\]: `values`
+/// \[n\]\[width\], width a multiple of [`LANES`].
+///
+/// # Safety
+/// The processor has V's instructions.
+#[inline(always)]
+pub unsafe fn add_values<V: Vector>(
     m: usize,
     weights: &[f32],
     stride: usize,
     values: &[f32],
-    (width, column): (usize, usize),
+    width: usize,
     sums: &mut [f32],
 ) {
-    match m {
-        1 => add_values_of::<1, FUSED>(weights, stride, values, (width, column), sums),
-        2 => add_values_of::<2, FUSED>(weights, stride, values, (width, column), sums),
-        3 => add_values_of::<3, FUSED>(weights, stride, values, (width, column), sums),
-        4 => add_values_of::<4, FUSED>(weights, stride, values, (width, column), sums),
-        5 => add_values_of::<5, FUSED>(weights, stride, values, (width, column), sums),
-        _ => add_values_of::<6, FUSED>(weights, stride, values, (width, column), sums),
+    let n = values.len() / width;
+    assert!(width.is_multiple_of(LANES) && sums.len() >= m * width);
+    assert!(n == 0 || weights.len() >= (m - 1) * stride + n);
+    let (weights, values, sums) = (weights.as_ptr(), values.as_ptr(), sums.as_mut_ptr());
+    for column in (0..width).step_by(LANES) {
+        // SAFETY: the assertions bound what is read and written.
+        unsafe {
+            let (values, sums) = (values.add(column), sums.add(column));
+            with_constant!(m, add_columns::<V>, (weights, stride, values, (n, width), sums));
+        }
     }
 }
 
 #[inline(always)]
-fn add_values_of<const M: usize, const FUSED: bool>(
-    weights: &[f32],
+unsafe fn add_columns<V: Vector, const M: usize>(
+    weights: *const f32,
     stride: usize,
-    values: &[f32],
-    (width, column): (usize, usize),
-    sums: &mut [f32],
+    values: *const f32,
+    (n, width): (usize, usize),
+    sums: *mut f32,
 ) {
-    let n = values.len() / width;
-    let weights: [&[f32]; M] = std::array::from_fn(|m| &weights[m * stride..][..n]);
-    let mut acc: [[f32; LANES]; M] =
-        std::array::from_fn(|m| std::array::from_fn(|lane| sums[m * width + column + lane]));
-    for (j, row) in values.chunks_exact(width).enumerate() {
-        let row: &[f32; LANES] = row[column..column + LANES].try_into().expect("LANES columns");
-        for (acc, weights) in acc.iter_mut().zip(&weights) {
-            let weight = weights[j];
-            for (s, v) in acc.iter_mut().zip(row) {
-                *s = madd::<FUSED>(weight, *v, *s);
+    // SAFETY: `add_values` has checked the sizes, and its caller the processor.
+    unsafe {
+        let mut acc = [V::splat(0.0); M];
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = V::load(sums.add(i * width));
+        }
+        for j in 0..n {
+            let value = V::load(values.add(j * width));
+            for (i, acc) in acc.iter_mut().enumerate() {
+                *acc = acc.madd(V::splat(*weights.add(i * stride + j)), value);
             }
         }
-    }
-    for (m, acc) in acc.iter().enumerate() {
-        sums[m * width + column..][..LANES].copy_from_slice(acc);
+        for (i, acc) in acc.iter().enumerate() {
+            acc.store(sums.add(i * width));
+        }
     }
 }
