@@ -1,12 +1,12 @@
 //! Which tasks the trials are evaluated on.
 
+use super::declared::{Declared, report_no_task};
 use super::experiment::{Evaluate, TaskChoice};
 use super::node::Place;
 use super::raw;
 use super::read::{Field, Reader, Spanned};
 use super::scalar::Name;
 use super::suggest::suggest;
-use super::tasks::{Declared, report_no_task};
 use std::collections::BTreeMap;
 
 /// What `evaluate` is resolved against.

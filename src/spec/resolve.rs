@@ -3,6 +3,7 @@
 use super::builtin;
 use super::dataset::{Dataset, Task};
 use super::datasets;
+use super::declared::Declared;
 use super::evaluate::{self, Context};
 use super::experiment::{
     Calibration, CalibrationSampling, Evaluate, Experiment, ModelSource, Report, RunSettings, TaskChoice,
@@ -13,7 +14,7 @@ use super::node::Place;
 use super::raw;
 use super::read::{Field, List, Names, Reader, Spanned};
 use super::scalar::{FilePath, Name};
-use super::tasks::{self, Declared};
+use super::tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tacq_protocol::units::{DType, Device, NSamples, Seed, SeqLen};

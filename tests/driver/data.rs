@@ -1,146 +1,17 @@
 //! Data sets and tasks in plans: which files a stage reads, what its key depends on, what is said when one is missing.
 
-use crate::sandbox::offline_hub;
+use crate::data_files::{ALL_TASKS, Data, evaluation, files, stage};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use tacq_protocol::task::{CalibrationData, Decoding, EvaluateParams, TaskParams, TextFormat};
+use tacq_protocol::task::{CalibrationData, Decoding, TaskParams, TextFormat};
 use tacq_protocol::units::DType;
 use tacq_protocol::{StageKind, StageParams};
-use tacq_sweep::plan::{self, Plan, Stage};
-use tacq_sweep::spec;
-use tacq_sweep::store::Store;
-use tacq_testkit::{Size, random_llama};
-
-/// Files that look like the published data sets, in name only, each with contents of its own.
-const FILES: [&str; 22] = [
-    "mmlu/dev/anatomy_dev.csv",
-    "mmlu/dev/virology_dev.csv",
-    "mmlu/test/anatomy_test.csv",
-    "mmlu/test/virology_test.csv",
-    "gsm8k/gsm8k_train.jsonl",
-    "gsm8k/gsm8k_test.jsonl",
-    "gsm8k/few_shot_cot.jsonl",
-    "spider/train_spider.json",
-    "spider/tables.json",
-    "spider/database/pets_1/pets_1.sqlite",
-    "spider/database/wta_1/wta_1.sqlite",
-    "spider/database/not_asked_for/not_asked_for.sqlite",
-    "wikitext2/wiki.train.raw",
-    "wikitext2/wiki.test.raw",
-    "c4/en/c4-train.00000-of-01024.json.gz",
-    "c4/en/c4-train.00001-of-01024.json.gz",
-    "c4/en/c4-validation.00000-of-00008.json.gz",
-    "ptb/ptb.train.txt",
-    "ptb/ptb.test.txt",
-    "shots.jsonl",
-    "text.test.txt",
-    "own.test.txt",
-];
-
-const QUESTIONS: &str = r#"[{"db_id": "wta_1", "question": "?"}, {"db_id": "pets_1"}]"#;
-
-struct Data {
-    // Removed when dropped.
-    _dir: tempfile::TempDir,
-    root: PathBuf,
-}
-
-impl Data {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let root = dir.path().canonicalize().expect("it exists");
-        random_llama(&root.join("model"), &Size::TINY, 1).expect("a model");
-        let data = Self { _dir: dir, root };
-        for file in FILES {
-            data.write(file, file);
-        }
-        data.write("spider/dev.json", QUESTIONS);
-        data
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        let path = self.root.join(file);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
-        fs::write(path, text).expect("writable");
-    }
-
-    /// `--set` values that put these files in the place of what would be downloaded.
-    fn sets(&self) -> Vec<String> {
-        let mut sets: Vec<String> = ["mmlu", "gsm8k", "spider", "wikitext2", "c4", "ptb"]
-            .iter()
-            .map(|name| format!("datasets.{name}.path={}", self.root.join(name).display()))
-            .collect();
-        sets.push(format!("model={}", self.root.join("model").display()));
-        sets
-    }
-
-    /// The plan of an experiment whose data lies in these files.
-    fn plan_of(&self, path: &Path, text: &str) -> Plan {
-        self.plan_with(path, text, &self.sets())
-    }
-
-    /// The plan of an experiment whose data lies where it is published.
-    fn plan_published(&self, lines: &str) -> Plan {
-        let text = format!("name: x\nmodel: {}\n{lines}", self.root.join("model").display());
-        self.plan_with("x.yaml".as_ref(), &text, &[])
-    }
-
-    fn plan_with(&self, path: &Path, text: &str, sets: &[String]) -> Plan {
-        let experiment = spec::parse_str(path, text, sets).unwrap_or_else(|e| panic!("{e}"));
-        let store = Store::new(&self.root.join(".tacq"));
-        plan::build(&experiment, &mut store.source_digests(), &offline_hub(&self.root))
-    }
-
-    /// The plan of an experiment with these lines, conditioned and evaluated as they say.
-    fn plan(&self, lines: &str) -> Plan {
-        let plan = self.try_plan(lines);
-        assert_eq!(plan.problems, []);
-        plan
-    }
-
-    fn try_plan(&self, lines: &str) -> Plan {
-        self.plan_of("x.yaml".as_ref(), &format!("name: x\nmodel: x\n{lines}"))
-    }
-}
-
-/// The one stage of a kind whose label contains a text.
-#[track_caller]
-fn stage<'a>(plan: &'a Plan, kind: StageKind, label: &str) -> &'a Stage {
-    let mut found = plan.stages.iter().filter(|stage| stage.kind() == kind && stage.label.contains(label));
-    let stage = found.next().unwrap_or_else(|| panic!("no {kind} stage {label} in {:#?}", labels(plan)));
-    assert!(found.next().is_none(), "{label} is ambiguous in {:#?}", labels(plan));
-    stage
-}
-
-fn labels(plan: &Plan) -> Vec<&str> {
-    plan.stages.iter().map(|stage| stage.label.as_str()).collect()
-}
+use tacq_sweep::plan::{Plan, Stage};
 
 /// What a stage reads, by role: the label of each input.
 fn inputs<'a>(plan: &'a Plan, stage: &Stage) -> BTreeMap<&'static str, &'a str> {
     stage.inputs.iter().map(|(role, &id)| (*role, plan.stages[id].label.as_str())).collect()
 }
-
-/// The names of a source's files in its key.
-fn files<'a>(plan: &'a Plan, label: &str) -> Vec<&'a str> {
-    let source = stage(plan, StageKind::Download, label).source.as_ref().expect("local files");
-    source.files.iter().map(|file| file.name.as_str()).collect()
-}
-
-#[track_caller]
-fn evaluation<'a>(plan: &'a Plan, label: &str) -> &'a EvaluateParams {
-    match &stage(plan, StageKind::Evaluate, label).params {
-        StageParams::Evaluate(params) => params,
-        other => panic!("{other:?}"),
-    }
-}
-
-const ALL_TASKS: &str = "\
-sweep: {bits: 3, methods: rtn}
-evaluate: [mmlu, mmlu_stem, mmlu_humanities, mmlu_social_sciences, gsm8k, spider, wikitext2, c4, ptb]
-baseline: false
-";
 
 #[test]
 fn an_evaluation_reads_the_parts_that_it_needs() {
@@ -371,59 +242,4 @@ fn formats_of_texts_follow_data_set_and_file() {
     assert_eq!(format("own"), TextFormat::Plain);
     assert_eq!(format("lines"), TextFormat::Jsonl);
     assert_eq!(format("forced"), TextFormat::Plain);
-}
-
-#[test]
-fn published_data_has_keys_without_a_look_at_the_network() {
-    let data = Data::new();
-    // The hub of these tests is offline and its cache is empty.
-    let plan = data.plan_published(&ALL_TASKS.replace("spider, ", ""));
-    assert_eq!(plan.problems, []);
-    let params =
-        |label: &str| serde_json::to_value(&stage(&plan, StageKind::Download, label).params).unwrap();
-    let mmlu = params("[mmlu,test]");
-    assert_eq!(mmlu["params"]["repo"], "cais/mmlu");
-    assert_eq!(mmlu["params"]["commit"], "c30699e8356da336a370243923dbaf21066bb9fe");
-    assert_eq!(mmlu["params"]["files"], serde_json::json!(["all/test-00000-of-00001.parquet"]));
-    // Exemplars in YAML are told from JSON lines by their name.
-    assert_eq!(params("[gsm8k,few_shot]")["params"]["name"], "few_shot.yaml");
-    assert_eq!(params("[ptb,test]")["params"]["name"], "text");
-    let format = |task: &str| match &evaluation(&plan, &format!("on {task}]")).task {
-        TaskParams::Perplexity { format, .. } => *format,
-        other => panic!("{other:?}"),
-    };
-    let formats = ["wikitext2", "c4", "ptb"].map(format);
-    assert_eq!(formats, [TextFormat::Wikitext, TextFormat::C4, TextFormat::Ptb]);
-    assert!(plan.sinks().iter().all(|&id| plan.stages[id].key().is_some()));
-}
-
-#[test]
-fn spider_without_files_is_one_problem_at_its_name() {
-    let data = Data::new();
-    let plan = data.plan_published("sweep: {condition_on: [spider, c4], bits: 3, methods: gptq}\n");
-    assert_eq!(plan.problems.len(), 1, "{:#?}", plan.problems);
-    let problem = &plan.problems[0];
-    assert_eq!((problem.position.line, problem.position.column), (3, 24));
-    let expected = "data set spider cannot be downloaded by a program; get it with its databases from https://yale-lily.github.io/spider and give its folder: --set datasets.spider.path=FOLDER";
-    assert_eq!(problem.message, expected);
-}
-
-/// Every experiment that comes with the program plans, and has the number of stages that its header states.
-#[test]
-fn shipped_experiments_have_the_stages_that_they_state() {
-    let data = Data::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
-    let mut n = 0;
-    for entry in fs::read_dir(folder).expect("the folder is in the repository") {
-        let path = entry.expect("readable").path();
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        let stated = text.lines().find_map(|line| line.strip_prefix("# Stages: ")?.strip_suffix('.'));
-        let Some(stated) = stated else { continue };
-        let stated: usize = stated.parse().expect("a number");
-        let plan = data.plan_of(&path, &text);
-        assert_eq!(plan.problems, [], "{}", path.display());
-        assert_eq!(plan.stages.len(), stated, "{}: {:#?}", path.display(), labels(&plan));
-        n += 1;
-    }
-    assert_eq!(n, 4);
 }

@@ -3,11 +3,13 @@
 
 mod crash;
 mod data;
+mod data_files;
 mod disk;
 mod examples;
 mod fake;
 mod keys;
 mod program;
+mod published;
 mod real;
 mod sandbox;
 mod scheduling;

@@ -1,0 +1,62 @@
+//! What comes with the program: built-in data sets as they are published, and the experiment files.
+
+use crate::data_files::{ALL_TASKS, Data, evaluation, labels, stage};
+use std::fs;
+use std::path::Path;
+use tacq_protocol::StageKind;
+use tacq_protocol::task::{TaskParams, TextFormat};
+
+#[test]
+fn published_data_has_keys_without_a_look_at_the_network() {
+    let data = Data::new();
+    // The hub of these tests is offline and its cache is empty.
+    let plan = data.plan_published(&ALL_TASKS.replace("spider, ", ""));
+    assert_eq!(plan.problems, []);
+    let params =
+        |label: &str| serde_json::to_value(&stage(&plan, StageKind::Download, label).params).unwrap();
+    let mmlu = params("[mmlu,test]");
+    assert_eq!(mmlu["params"]["repo"], "cais/mmlu");
+    assert_eq!(mmlu["params"]["commit"], "c30699e8356da336a370243923dbaf21066bb9fe");
+    assert_eq!(mmlu["params"]["files"], serde_json::json!(["all/test-00000-of-00001.parquet"]));
+    // Exemplars in YAML are told from JSON lines by their name.
+    assert_eq!(params("[gsm8k,few_shot]")["params"]["name"], "few_shot.yaml");
+    assert_eq!(params("[ptb,test]")["params"]["name"], "text");
+    let format = |task: &str| match &evaluation(&plan, &format!("on {task}]")).task {
+        TaskParams::Perplexity { format, .. } => *format,
+        other => panic!("{other:?}"),
+    };
+    let formats = ["wikitext2", "c4", "ptb"].map(format);
+    assert_eq!(formats, [TextFormat::Wikitext, TextFormat::C4, TextFormat::Ptb]);
+    assert!(plan.sinks().iter().all(|&id| plan.stages[id].key().is_some()));
+}
+
+#[test]
+fn spider_without_files_is_one_problem_at_its_name() {
+    let data = Data::new();
+    let plan = data.plan_published("sweep: {condition_on: [spider, c4], bits: 3, methods: gptq}\n");
+    assert_eq!(plan.problems.len(), 1, "{:#?}", plan.problems);
+    let problem = &plan.problems[0];
+    assert_eq!((problem.position.line, problem.position.column), (3, 24));
+    let expected = "data set spider cannot be downloaded by a program; get it with its databases from https://yale-lily.github.io/spider and give its folder: --set datasets.spider.path=FOLDER";
+    assert_eq!(problem.message, expected);
+}
+
+/// Every experiment that comes with the program plans, and has the number of stages that its header states.
+#[test]
+fn shipped_experiments_have_the_stages_that_they_state() {
+    let data = Data::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let mut n = 0;
+    for entry in fs::read_dir(folder).expect("the folder is in the repository") {
+        let path = entry.expect("readable").path();
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let stated = text.lines().find_map(|line| line.strip_prefix("# Stages: ")?.strip_suffix('.'));
+        let Some(stated) = stated else { continue };
+        let stated: usize = stated.parse().expect("a number");
+        let plan = data.plan_of(&path, &text);
+        assert_eq!(plan.problems, [], "{}", path.display());
+        assert_eq!(plan.stages.len(), stated, "{}: {:#?}", path.display(), labels(&plan));
+        n += 1;
+    }
+    assert_eq!(n, 4);
+}
