@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A failed operation on a path.
 #[derive(Debug, thiserror::Error)]
@@ -198,6 +199,22 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.{unique}.tmp", std::process::id()))
 }
 
+/// How long a temporary file may stay. No file that is written in this way takes a minute.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// Removes what writers that were killed left in a folder: its temporary files that nobody has written for an hour.
+pub fn remove_stale_temporaries(folder: &Path) -> Result<(), FsError> {
+    for path in list_dir(folder)? {
+        let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
+        // One that vanishes meanwhile was another's, or swept by another.
+        let age = || fs::symlink_metadata(&path).ok()?.modified().ok()?.elapsed().ok();
+        if name.starts_with('.') && name.ends_with(".tmp") && age().is_some_and(|age| age > STALE) {
+            remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Replaces a file as a whole: readers see the old contents or the new, also after a crash.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -233,6 +250,20 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(read(&path).unwrap(), b"two");
         assert_eq!(list_dir(dir.path()).unwrap(), [path]);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_once_it_is_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let [left, fresh] = ["a.csv", "b.csv"].map(|name| temporary(&dir.path().join(name)));
+        let kept = dir.path().join("a.tmp");
+        for path in [&left, &fresh, &kept] {
+            let file = File::create(path).unwrap();
+            let age = if *path == fresh { Duration::ZERO } else { 2 * STALE };
+            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        }
+        remove_stale_temporaries(dir.path()).unwrap();
+        assert_eq!(list_dir(dir.path()).unwrap(), [fresh, kept]);
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub fn write(
     let groups = groups(&rows);
 
     fsx::create_dir_all(dir)?;
+    fsx::remove_stale_temporaries(dir)?;
     let results = frame::csv(RESULTS_CSV, frame::results(&rows))?;
     let (differences, problems) = match kept(dir, &results, refresh)? {
         Some(differences) => (differences, Vec::new()),
