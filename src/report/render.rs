@@ -9,8 +9,10 @@ use std::path::Path;
 use tacq_protocol::artifact::metric;
 
 /// Templates that need no file, by name.
-pub const BUILT_IN_TEMPLATES: &[(&str, &str)] =
-    &[("table.md.j2", include_str!("../../templates/table.md.j2"))];
+pub const BUILT_IN_TEMPLATES: &[(&str, &str)] = &[
+    ("table.md.j2", include_str!("../../templates/table.md.j2")),
+    ("matched.md.j2", include_str!("../../templates/matched.md.j2")),
+];
 
 /// Renders one template: the name of a built-in one, or a file.
 pub fn render(template: &str, context: &Value) -> Result<String, TemplateError> {

@@ -38,6 +38,26 @@ fn the_built_in_table_is_markdown() {
 }
 
 #[test]
+fn a_line_per_method_holds_the_tasks_that_its_models_were_conditioned_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all = rows();
+    for (task, condition) in [("gsm8k", "gsm8k"), ("gsm8k", "wikitext2")] {
+        let mut row = all[1].clone();
+        row.task = task.into();
+        row.trial.condition_on = Some(condition.into());
+        row.value = if task == condition { 40.0 } else { 30.0 };
+        all.push(row);
+    }
+    report(dir.path(), &all, &settings(&["matched.md.j2"])).unwrap();
+    let text = read(dir.path(), "matched.md");
+    let gptq = text.lines().find(|line| line.contains("gptq") && !line.contains("128")).unwrap();
+    assert!(gptq.contains("40.000") && gptq.contains("170.600") && !gptq.contains("30.000"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains("gptq")).count(), 2, "{text}");
+    let base = text.lines().find(|line| line.contains("none")).unwrap();
+    assert!(base.ends_with("| – | 32.884 |"), "{text}");
+}
+
+#[test]
 fn columns_that_no_line_needs_are_left_out() {
     let dir = tempfile::tempdir().unwrap();
     report(dir.path(), &rows()[..2], &settings(&["table.md.j2"])).unwrap();
@@ -121,7 +141,7 @@ fn a_missing_template_lists_the_built_in_ones() {
     let error = report(dir.path(), &rows(), &settings(&["tabel.md.j2"])).unwrap_err().to_string();
     assert!(
         error.starts_with(
-            "template tabel.md.j2: there is no such file and no built-in template of this name (built in: table.md.j2)"
+            "template tabel.md.j2: there is no such file and no built-in template of this name (built in: table.md.j2, matched.md.j2)"
         ),
         "{error}"
     );
