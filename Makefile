@@ -33,10 +33,10 @@ setup:
 build: setup ## build tacq-sweep and tacq-engine in release mode
 	$(CARGO) build --release --locked --workspace --bins
 
-quickstart: build ## build, then run experiments/quickstart.yaml on a small random model, to its table
-	$(TARGET)/release/tacq-testkit .quickstart
+quickstart: build ## build, then run experiments/quickstart.yaml on the model in assets/: tables and differences
 	$(TARGET)/release/tacq-sweep run experiments/quickstart.yaml
-	@cat results/quickstart/table.md
+	@cat results/quickstart/matched.md results/quickstart/table.md
+	@echo; echo "The report lies in $(CURDIR)/results/quickstart/."
 
 test: setup ## run all tests: no network, no GPU
 	$(PYTHON) -m unittest discover --start-directory scripts
@@ -54,6 +54,5 @@ doc: setup ## the API documentation, warnings denied
 
 check: test lint doc ## all that continuous integration does
 
-clean: ## remove builds and the quickstart's model and results; keeps .libtorch/ and the store
+clean: ## remove builds; keeps .libtorch/, the store and results
 	$(CARGO) clean
-	rm -rf .quickstart

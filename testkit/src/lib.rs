@@ -1,5 +1,5 @@
 //! Small models and texts, made from a seed: the same bytes on every machine, without libtorch, network or files
-//! in the repository. Tests and the quickstart run on them.
+//! in the repository. Tests run on them.
 //!
 //! The weights are random, so no model of this crate knows anything: what it scores says that the machinery
 //! works, nothing about quantization.

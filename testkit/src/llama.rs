@@ -28,8 +28,6 @@ pub struct Size {
 impl Size {
     /// The smallest that still has grouped-query attention and several blocks: tests run it in milliseconds.
     pub const TINY: Size = Size { layers: 2, hidden: 32, intermediate: 64, heads: 4, kv_heads: 2 };
-    /// The quickstart's.
-    pub const SMALL: Size = Size { layers: 4, hidden: 128, intermediate: 352, heads: 4, kv_heads: 2 };
 
     /// Number of linear weights: what is quantized.
     pub fn linear_weights(&self) -> usize {

@@ -14,3 +14,4 @@ mod real;
 mod sandbox;
 mod scheduling;
 mod sharing;
+mod trained;
