@@ -1,6 +1,5 @@
 //! The data sets: what is in them, and the files in the published layouts.
 
-use crate::corpus::letter;
 use crate::heldout::{Finder, HeldOut, normalized};
 use crate::mmlu::{self, N_DEV, Question, Subject};
 use crate::problems::{Problem, problem};
@@ -103,7 +102,7 @@ impl Data {
                 let mut csv = csv::Writer::from_path(folder.join(name))?;
                 for question in questions {
                     let [a, b, c, d] = &question.choices;
-                    csv.write_record([&question.question, a, b, c, d, &letter(question.answer).to_string()])?;
+                    csv.write_record([&question.question, a, b, c, d, &question.letter().to_string()])?;
                 }
                 csv.flush()?;
             }

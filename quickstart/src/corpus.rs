@@ -7,7 +7,6 @@ use crate::pick::{between, pick};
 use crate::problems::problem;
 use crate::prose::story;
 use crate::spider::{self, Database};
-use std::fmt::Write;
 use tacq_testkit::random::Random;
 
 /// The system prompt of the paper's Spider prompts.
@@ -86,9 +85,9 @@ impl<'a> Corpus<'a> {
             format!("The following are multiple choice questions (with answers) about {words}.\n\n");
         for _ in 0..between(random, 3, 9) {
             let question = self.question(random, subject);
-            asked.push_str(&layout(&question));
+            asked.push_str(&question.layout());
             document.ask(std::mem::take(&mut asked));
-            document.answer(format!(" {}", letter(question.answer)));
+            document.answer(format!(" {}", question.letter()));
             asked.push_str("\n\n");
         }
         document
@@ -156,20 +155,6 @@ impl<'a> Corpus<'a> {
         }
         document
     }
-}
-
-/// A question as it stands in a prompt, up to where its letter follows.
-pub fn layout(question: &Question) -> String {
-    let mut text = question.question.clone();
-    for (i, choice) in question.choices.iter().enumerate() {
-        write!(text, "\n{}. {choice}", letter(i)).expect("a string takes everything");
-    }
-    text + "\nAnswer:"
-}
-
-/// The letter of a choice.
-pub fn letter(choice: usize) -> char {
-    char::from(b'A' + choice as u8)
 }
 
 /// A question on a database, in the model's chat template, up to where the query follows.

@@ -9,7 +9,7 @@ use tacq_protocol::DataFile;
 use tacq_protocol::task::{ExampleParams, MmluSplit};
 use tacq_protocol::units::FewShot;
 use tacq_quickstart::assets::{Data, SEED};
-use tacq_quickstart::corpus::{Corpus, chat, layout, letter};
+use tacq_quickstart::corpus::{Corpus, chat};
 use tacq_quickstart::heldout::{Finder, normalized};
 use tacq_quickstart::{spider, tokenizer};
 use tacq_tasks::{Example, Inputs, Purpose};
@@ -120,12 +120,12 @@ fn training_sees_the_prompts_that_the_tasks_write() {
         "spider/tables.json",
     );
     let (subject, (dev, test)) = (&DATA.subjects[0], &DATA.questions[0]);
-    let shots: String = dev.iter().map(|q| format!("{} {}\n\n", layout(q), letter(q.answer))).collect();
+    let shots: String = dev.iter().map(|q| format!("{} {}\n\n", q.layout(), q.letter())).collect();
     let head =
         format!("The following are multiple choice questions (with answers) about  {}.\n\n", subject.name);
     let first = &test[test.len() * 3 / 4];
-    assert_eq!(examples[0].prompt, format!("{head}{shots}{}", layout(first)));
-    assert_eq!(examples[0].completion, format!(" {}", letter(first.answer)));
+    assert_eq!(examples[0].prompt, format!("{head}{shots}{}", first.layout()));
+    assert_eq!(examples[0].completion, format!(" {}", first.letter()));
     assert_eq!(examples.len(), 240);
 
     let eight = FewShot::new(8).unwrap();

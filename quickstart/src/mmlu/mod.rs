@@ -35,6 +35,20 @@ pub struct Question {
     pub answer: usize,
 }
 
+impl Question {
+    /// As it stands in a prompt, up to where its letter follows.
+    pub fn layout(&self) -> String {
+        let choices = ('A'..).zip(&self.choices);
+        let choices: String = choices.map(|(letter, choice)| format!("\n{letter}. {choice}")).collect();
+        format!("{}{choices}\nAnswer:", self.question)
+    }
+
+    /// The letter of the right choice.
+    pub fn letter(&self) -> char {
+        char::from(b'A' + self.answer as u8)
+    }
+}
+
 /// What a subject asks for.
 #[derive(Debug)]
 enum Content {

@@ -7,27 +7,6 @@ use rusqlite::{Connection, Result, params_from_iter};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// A column as the files declare it.
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    is_text: bool,
-    /// The parent's place among the tables.
-    parent: Option<usize>,
-}
-
-/// All columns of a table, in order.
-pub(super) fn columns(table: &Table) -> Vec<Column> {
-    let column = |name, is_text| Column { name, is_text, parent: None };
-    let mut columns = vec![column("id", false), column(table.label.plan.name, true)];
-    columns.extend(table.categories.iter().map(|c| column(c.plan.name, true)));
-    columns.extend(table.measures.iter().map(|m| column(m.plan.name, false)));
-    columns.extend(table.references.iter().map(|r| {
-        let parent = Some(r.plan.parent);
-        Column { parent, ..column(r.plan.name, false) }
-    }));
-    columns
-}
-
 /// The row's cells in the order of the columns.
 fn cells(table: &Table, row: usize) -> Vec<Cell> {
     let mut cells = vec![id(row), Cell::Text(table.label.values[row].clone())];
@@ -53,7 +32,7 @@ impl Database {
         let transaction = connection.transaction()?;
         for table in &self.tables {
             transaction.execute(&self.declaration(table), ())?;
-            let places = vec!["?"; columns(table).len()].join(", ");
+            let places = vec!["?"; table.columns().len()].join(", ");
             let mut insert =
                 transaction.prepare(&format!("INSERT INTO {} VALUES ({places})", table.name()))?;
             for row in 0..table.n_rows() {
@@ -65,7 +44,7 @@ impl Database {
     }
 
     fn declaration(&self, table: &Table) -> String {
-        let declared = columns(table).into_iter().map(|column| match (column.name, column.parent) {
+        let declared = table.columns().into_iter().map(|column| match (column.name, column.parent) {
             ("id", _) => "id INTEGER PRIMARY KEY".to_owned(),
             (name, Some(parent)) => format!("{name} INTEGER REFERENCES {}(id)", self.tables[parent].name()),
             (name, None) => format!("{name} {}", if column.is_text { "TEXT" } else { "INTEGER" }),
@@ -87,7 +66,7 @@ fn schema(database: &Database) -> Value {
     let mut foreign_keys = Vec::new();
     for (n, table) in database.tables.iter().enumerate() {
         ids.push(names.len());
-        for column in columns(table) {
+        for column in table.columns() {
             if let Some(parent) = column.parent {
                 foreign_keys.push([names.len(), ids[parent]]);
             }

@@ -1,6 +1,5 @@
 //! Databases with their rows, kept column by column.
 
-use super::files::columns;
 use super::plan::{CategoryPlan, LabelPlan, MeasurePlan, Noun, ReferencePlan, TablePlan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,6 +78,14 @@ pub(super) struct Attribute {
     pub(super) noun: Noun,
 }
 
+/// A column as the files declare it.
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) is_text: bool,
+    /// The parent's place among the tables.
+    pub(super) parent: Option<usize>,
+}
+
 impl Table {
     /// Its name in the database.
     pub fn name(&self) -> &'static str {
@@ -87,7 +94,20 @@ impl Table {
 
     /// The names of its columns, in order.
     pub fn column_names(&self) -> Vec<&'static str> {
-        columns(self).iter().map(|column| column.name).collect()
+        self.columns().iter().map(|column| column.name).collect()
+    }
+
+    /// All columns, in order.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        let column = |name, is_text| Column { name, is_text, parent: None };
+        let mut columns = vec![column("id", false), column(self.label.plan.name, true)];
+        columns.extend(self.categories.iter().map(|c| column(c.plan.name, true)));
+        columns.extend(self.measures.iter().map(|m| column(m.plan.name, false)));
+        columns.extend(self.references.iter().map(|r| {
+            let parent = Some(r.plan.parent);
+            Column { parent, ..column(r.plan.name, false) }
+        }));
+        columns
     }
 
     /// How many rows there are.
