@@ -80,7 +80,7 @@ impl Options {
             }
         }
         let [model, work] = folders.try_into().map_err(|_| "usage: train_model MODEL WORK [OPTIONS]")?;
-        if options.micro == 0 || options.rows % options.micro != 0 {
+        if options.micro == 0 || !options.rows.is_multiple_of(options.micro) {
             return Err("--rows must be a multiple of --micro".into());
         }
         Ok(Self { model, work, ..options })

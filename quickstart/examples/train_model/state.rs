@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::adamw::AdamW;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use tch::{Device, Tensor, no_grad};
@@ -28,7 +28,7 @@ pub fn save(
 
 /// Takes up the saved state; the steps that were taken.
 pub fn load(path: &Path, parameters: &[(String, Tensor)], optimizer: &mut AdamW) -> Result<u64, Failure> {
-    let saved: HashMap<String, Tensor> = Tensor::read_safetensors(path)?.into_iter().collect();
+    let saved: BTreeMap<String, Tensor> = Tensor::read_safetensors(path)?.into_iter().collect();
     let get = |name: &str| saved.get(name).ok_or_else(|| format!("{} has no {name}", path.display()));
     for (i, (name, tensor)) in parameters.iter().enumerate() {
         no_grad(|| -> Result<(), Failure> {
