@@ -10,7 +10,8 @@ use minijinja::value::{Enumerator, Object, Serde};
 use std::sync::{Arc, OnceLock};
 
 /// The names that a template can use.
-const NAMES: &[&str] = &["experiment", "rows", "groups", "columns", "lines", "n_seeds", "differences"];
+const NAMES: &[&str] =
+    &["experiment", "rows", "groups", "columns", "lines", "matched", "n_seeds", "differences"];
 
 /// Results of one experiment, for templates.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub struct Context {
     row_values: OnceLock<Value>,
     group_values: OnceLock<Value>,
     difference_values: OnceLock<Value>,
-    /// Columns and lines.
-    table_values: OnceLock<(Value, Value)>,
+    /// Columns, lines, and lines of what matches its task.
+    table_values: OnceLock<[Value; 3]>,
 }
 
 impl Context {
@@ -41,10 +42,11 @@ impl Context {
         }
     }
 
-    fn table(&self) -> &(Value, Value) {
+    fn table(&self) -> &[Value; 3] {
         self.table_values.get_or_init(|| {
             let (columns, lines) = layout::table(&self.rows, &self.groups);
-            (Serde(columns).into(), Serde(lines).into())
+            let matched = layout::matched(&columns, &self.groups);
+            [Serde(columns).into(), Serde(lines).into(), Serde(matched).into()]
         })
     }
 }
@@ -55,8 +57,9 @@ impl Object for Context {
             "experiment" => self.experiment.as_str().into(),
             "rows" => self.row_values.get_or_init(|| Serde(&self.rows).into()).clone(),
             "groups" => self.group_values.get_or_init(|| Serde(&self.groups).into()).clone(),
-            "columns" => self.table().0.clone(),
-            "lines" => self.table().1.clone(),
+            "columns" => self.table()[0].clone(),
+            "lines" => self.table()[1].clone(),
+            "matched" => self.table()[2].clone(),
             "differences" => {
                 let worded = || self.differences.iter().map(Worded::new).collect::<Vec<_>>();
                 self.difference_values.get_or_init(|| Serde(worded()).into()).clone()

@@ -1,5 +1,6 @@
 //! Groups laid out as a table: a line per quantized model, a column per task and metric.
 
+use super::coordinates::Coordinates;
 use super::row::Row;
 use super::summary::Group;
 use serde::Serialize;
@@ -32,18 +33,36 @@ pub fn table<'a>(rows: &[Row], groups: &'a [Group]) -> (Vec<Column>, Vec<Line<'a
     columns.dedup();
     let mut lines = Vec::new();
     let mut rest = groups;
-    for line in rows.chunk_by(|a, b| a.trial.order(&b.trial).is_eq()) {
-        let n_groups = line.chunk_by(|a, b| a.cell_order(b).is_eq()).count();
+    for of_line in rows.chunk_by(|a, b| a.trial.order(&b.trial).is_eq()) {
+        let n_groups = of_line.chunk_by(|a, b| a.cell_order(b).is_eq()).count();
         let (groups, after) = rest.split_at(n_groups);
         rest = after;
-        let mut cells = vec![None; columns.len()];
-        for group in groups {
-            let index = columns.binary_search(&column(group)).expect("each group's column is there");
-            cells[index] = Some(group);
-        }
-        lines.push(Line { of: &groups[0], is_baseline: groups[0].trial.is_baseline(), cells });
+        lines.push(line(&columns, groups));
     }
     (columns, lines)
+}
+
+/// A line per method: in each of `columns` the model that was conditioned on the data set of that very task; the 16-bit
+/// model in all.
+pub fn matched<'a>(columns: &[Column], groups: &'a [Group]) -> Vec<Line<'a>> {
+    let is_own = |group: &&Group| group.trial.condition_on.as_ref().is_none_or(|set| *set == group.task);
+    let method = |group: &'a Group| (Coordinates { condition_on: None, ..group.trial.clone() }, group);
+    let mut own: Vec<(Coordinates, &Group)> = groups.iter().filter(is_own).map(method).collect();
+    own.sort_by(|a, b| a.0.order(&b.0));
+    let lines = own.chunk_by(|a, b| a.0.order(&b.0).is_eq());
+    lines.map(|of_line| line(columns, of_line.iter().map(|(_, group)| *group))).collect()
+}
+
+/// The line of groups that differ in their columns alone; there is at least one.
+fn line<'a>(columns: &[Column], groups: impl IntoIterator<Item = &'a Group>) -> Line<'a> {
+    let mut groups = groups.into_iter().peekable();
+    let of = *groups.peek().expect("a line has a group");
+    let mut cells = vec![None; columns.len()];
+    for group in groups {
+        let index = columns.binary_search(&column(group)).expect("each group's column is there");
+        cells[index] = Some(group);
+    }
+    Line { of, is_baseline: of.trial.is_baseline(), cells }
 }
 
 fn column(group: &Group) -> Column {
