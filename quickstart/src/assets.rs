@@ -129,7 +129,12 @@ impl Data {
         for database in &self.databases {
             let of_database = folder.join("spider/database").join(database.id);
             fs::create_dir_all(&of_database)?;
-            database.write(&of_database.join(format!("{}.sqlite", database.id)))?;
+            let path = of_database.join(format!("{}.sqlite", database.id));
+            // SQLite would add to a file that is there.
+            if path.exists() {
+                fs::remove_file(&path)?;
+            }
+            database.write(&path)?;
         }
         for (name, value) in files {
             fs::write(folder.join("spider").join(name), serde_json::to_string_pretty(&value)? + "\n")?;

@@ -2,7 +2,7 @@
 //! go on anywhere. Nothing that is tested occurs in it.
 
 use crate::assets::Data;
-use crate::mmlu::{self, Question, Subject};
+use crate::mmlu::{Question, Subject};
 use crate::pick::{between, pick};
 use crate::problems::problem;
 use crate::prose::story;
@@ -78,7 +78,7 @@ impl<'a> Corpus<'a> {
     }
 
     fn examination(&self, random: &mut Random) -> Document {
-        let subject = mmlu::any(random, &self.data.subjects);
+        let subject = pick(random, &self.data.subjects);
         let mut document = Document::default();
         let words: String = subject.name.split('_').map(|word| format!(" {word}")).collect();
         let mut asked =
@@ -103,7 +103,7 @@ impl<'a> Corpus<'a> {
     }
 
     fn facts(&self, random: &mut Random) -> Document {
-        let subject = mmlu::any(random, &self.data.subjects);
+        let subject = pick(random, &self.data.subjects);
         let statements: Vec<String> =
             (0..between(random, 6, 16)).map(|_| subject.statement(random)).collect();
         let mut document = Document::default();

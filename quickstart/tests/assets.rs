@@ -38,6 +38,8 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn committed_data_is_what_the_generators_make() {
     let made = tempfile::tempdir().unwrap();
     DATA.write(made.path()).unwrap();
+    // Over what is there, as in a clone.
+    DATA.write(made.path()).unwrap();
     let tokenizer = tokenizer::train(&Corpus::new(&DATA, SEED)).unwrap();
     tokenizer::write(&tokenizer, &made.path().join("model")).unwrap();
     let committed = files(&assets());
@@ -45,7 +47,7 @@ fn committed_data_is_what_the_generators_make() {
         let there = committed.get(&name).unwrap_or_else(|| panic!("{} is not committed", name.display()));
         assert!(
             *there == bytes,
-            "{} differs from what is made; run: cargo run --example write_data assets/quickstart, then train anew",
+            "{} differs from what is made; run: cargo run -p tacq-quickstart --example write_data assets/quickstart, then train anew",
             name.display()
         );
     }

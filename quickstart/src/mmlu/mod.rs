@@ -8,7 +8,7 @@ mod relation;
 mod sums;
 
 use crate::heldout::HeldOut;
-use crate::pick::{pick, sample, shuffle};
+use crate::pick::{sample, shuffle};
 pub use relation::Relation;
 use tacq_testkit::random::Random;
 
@@ -61,7 +61,7 @@ enum Content {
 /// A subject.
 #[derive(Debug)]
 pub struct Subject {
-    /// As in the names of the files: `world_capitals`.
+    /// As in the names of the files: `geography`.
     pub name: &'static str,
     content: Content,
 }
@@ -84,7 +84,7 @@ impl Subject {
     pub fn question(&self, random: &mut Random) -> Question {
         match &self.content {
             Content::Facts(relations) => {
-                let relation = self.relation(relations, random);
+                let relation = any_relation(relations, random);
                 let (fact, phrasing) =
                     (random.below(relation.facts.len()), random.below(relation.phrasings.len()));
                 asked(random, relation, phrasing, fact)
@@ -101,25 +101,12 @@ impl Subject {
     pub fn statement(&self, random: &mut Random) -> String {
         match &self.content {
             Content::Facts(relations) => {
-                let relation = self.relation(relations, random);
+                let relation = any_relation(relations, random);
                 let fact = random.below(relation.facts.len());
                 relation.state(random.below(relation.statements.len()), fact)
             }
             Content::Sums => sums::sum(random).state(),
         }
-    }
-
-    /// Each fact as likely as the others, whatever its kind.
-    fn relation<'a>(&self, relations: &'a [Relation], random: &mut Random) -> &'a Relation {
-        let n: usize = relations.iter().map(|relation| relation.facts.len()).sum();
-        let mut at = random.below(n);
-        for relation in relations {
-            match at.checked_sub(relation.facts.len()) {
-                Some(rest) => at = rest,
-                None => return relation,
-            }
-        }
-        unreachable!("the index is below the number of facts")
     }
 
     /// The questions of the test file, all in wordings that are then held out. Of each fact at least half of the
@@ -158,6 +145,19 @@ impl Subject {
     }
 }
 
+/// A kind of facts: each fact as likely as the others, whatever its kind.
+fn any_relation<'a>(relations: &'a [Relation], random: &mut Random) -> &'a Relation {
+    let n: usize = relations.iter().map(|relation| relation.facts.len()).sum();
+    let mut at = random.below(n);
+    for relation in relations {
+        match at.checked_sub(relation.facts.len()) {
+            Some(rest) => at = rest,
+            None => return relation,
+        }
+    }
+    unreachable!("the index is below the number of facts")
+}
+
 fn asked(random: &mut Random, relation: &Relation, phrasing: usize, fact: usize) -> Question {
     let right = &relation.facts[fact].1;
     let mut others = relation.answers();
@@ -176,9 +176,4 @@ fn mixed(random: &mut Random, question: String, right: String, wrong: Vec<String
     choices.insert(answer, right);
     let choices = choices.try_into().expect("three wrong choices and a right one");
     Question { question, choices, answer }
-}
-
-/// A subject, each as likely.
-pub fn any<'a>(random: &mut Random, subjects: &'a [Subject]) -> &'a Subject {
-    pick(random, subjects)
 }
