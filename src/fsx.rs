@@ -191,6 +191,27 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Moves a folder or file within one file system, without waiting for the disk: after a power failure it is in either
+/// place.
+pub fn move_away(from: &Path, to: &Path) -> Result<(), FsError> {
+    fs::rename(from, to).map_err(fail("move away", from))
+}
+
+/// Bytes of all files below a folder, or of a file. What links point to is not counted, nor what vanishes meanwhile.
+pub fn disk_bytes(path: &Path) -> Result<u64, FsError> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        other => other.map_err(fail("look at", path))?,
+    };
+    if !found.is_dir() {
+        return Ok(if found.is_file() { found.len() } else { 0 });
+    }
+    match list_dir(path) {
+        Err(error) if error.is_not_found() => Ok(0),
+        other => other?.iter().map(|inside| disk_bytes(inside)).sum(),
+    }
+}
+
 /// A name beside a path that nobody else uses.
 fn temporary(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);

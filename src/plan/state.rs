@@ -64,6 +64,15 @@ impl States {
         Self { states, hit_secs: 0.0, complete }
     }
 
+    /// Whether an artifact that was there has gone meanwhile.
+    pub fn is_stale(&self, plan: &Plan, store: &Store) -> bool {
+        let hits: Vec<StageId> = self.in_state(StageState::Hit).collect();
+        hits.par_iter().any(|&id| {
+            let stage = &plan.stages[id];
+            stage.key().is_some_and(|key| !store.has(stage.kind(), key))
+        })
+    }
+
     /// Seconds that computing what is there once took.
     pub fn hit_secs(&self) -> f64 {
         self.hit_secs

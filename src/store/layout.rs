@@ -45,6 +45,18 @@ impl Store {
         self.base().join("locks").join(format!("{key}.lock"))
     }
 
+    pub(super) fn gate_path(&self) -> PathBuf {
+        self.base().join("gate.lock")
+    }
+
+    pub(super) fn pins_dir(&self) -> PathBuf {
+        self.base().join("pins")
+    }
+
+    pub(super) fn trash_dir(&self) -> PathBuf {
+        self.base().join("trash")
+    }
+
     /// Folder of all runs' records.
     pub fn runs_dir(&self) -> PathBuf {
         self.base().join("runs")
@@ -53,6 +65,16 @@ impl Store {
     /// The committed artifact, its manifest read and its files' sizes checked; `None` on a miss.
     pub fn get(&self, kind: StageKind, key: &StageKey) -> Result<Option<Artifact>, StoreError> {
         Artifact::open(self, &self.artifact_dir(kind, key), key)
+    }
+
+    /// Whether an artifact lies there, whole or damaged.
+    pub fn has(&self, kind: StageKind, key: &StageKey) -> bool {
+        fsx::exists(&self.artifact_dir(kind, key))
+    }
+
+    /// Bytes of a committed artifact, as its manifest says; `None` on a miss.
+    pub fn bytes(&self, kind: StageKind, key: &StageKey) -> Result<Option<u64>, StoreError> {
+        Ok(self.get(kind, key)?.map(|artifact| artifact.manifest.bytes()))
     }
 
     /// Reads a JSON file of a committed artifact without looking at the rest of it; `None` on a miss.

@@ -44,6 +44,11 @@ pub struct Execution {
 impl Manifest {
     /// Name of the manifest inside an artifact.
     pub const FILE: &str = "manifest.json";
+
+    /// Bytes of the artifact's files. Those of files of the hub lie in the hub's cache.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
 }
 
 /// A committed artifact.

@@ -5,6 +5,9 @@
 //!   <kind>/<2 hex>/<key>/        one artifact: the stage's files and manifest.json; appears by one rename
 //!   staging/<kind>-<key>/        output/ and progress/ of a stage that is running or was killed
 //!   locks/<key>.lock             advisory lock held while a stage is being computed; dies with its process
+//!   pins/<run>                   keys that a living run uses; locked by it, so that it dies with its process
+//!   gate.lock                    passed by runs that begin, together, and by who removes artifacts, alone
+//!   trash/                       what was removed and is being deleted
 //!   sources.json                 digests of local files by path, size, times and inode: a cache, may be deleted
 //!   hub/<repository>.json          commits that revisions of the hub stood for, and their files; may be deleted
 //!   runs/<time>-<pid>/           log.jsonl, summary.json and the frozen requests of one `run`
@@ -15,12 +18,17 @@
 
 mod error;
 mod layout;
+mod lock;
 mod manifest;
+mod pins;
+mod remove;
 mod reservation;
 mod sources;
 
 pub use error::StoreError;
 pub use layout::Store;
 pub use manifest::{Artifact, Execution, Manifest};
+pub use pins::Pins;
+pub use remove::Removal;
 pub use reservation::{Lookup, Reservation};
 pub use sources::{Fingerprint, SourceDigests};

@@ -1,14 +1,13 @@
 //! The right to compute one stage.
 
+use super::lock::KeyLock;
 use super::manifest::{Artifact, Execution, Manifest};
 use super::{Store, StoreError};
 use crate::digest::Digest;
 use crate::fsx;
 use crate::stage_key::{KeyPayload, StageKey};
 use rayon::prelude::*;
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tacq_protocol::stage::FileDigest;
 use tacq_protocol::units::Device;
 
@@ -30,9 +29,8 @@ pub struct Reservation {
     store: Store,
     payload: KeyPayload,
     key: StageKey,
-    lock_path: PathBuf,
     // Held for its lock.
-    _lock: File,
+    _lock: KeyLock,
 }
 
 impl Reservation {
@@ -41,10 +39,8 @@ impl Reservation {
         if let Some(artifact) = undamaged(store, payload, &key)? {
             return Ok(Lookup::Hit(Box::new(artifact)));
         }
-        let lock_path = store.lock_path(&key);
-        let Some(lock) = acquire(store, &lock_path)? else { return Ok(Lookup::Busy) };
-        let reservation =
-            Self { store: store.clone(), payload: payload.clone(), key, lock_path, _lock: lock };
+        let Some(lock) = KeyLock::try_take(store, &key)? else { return Ok(Lookup::Busy) };
+        let reservation = Self { store: store.clone(), payload: payload.clone(), key, _lock: lock };
         // Another process may have committed between the look and the lock.
         match undamaged(store, payload, &key)? {
             Some(artifact) => Ok(Lookup::Hit(Box::new(artifact))),
@@ -140,16 +136,6 @@ impl Reservation {
     }
 }
 
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        // Removed while still locked, so that nobody can be holding a lock on a file that others do not see;
-        // `acquire` checks for that.
-        if let Err(error) = fsx::remove_file(&self.lock_path) {
-            tracing::debug!("{error}");
-        }
-    }
-}
-
 /// The committed artifact, if it is whole; a damaged one is computed again.
 fn undamaged(store: &Store, payload: &KeyPayload, key: &StageKey) -> Result<Option<Artifact>, StoreError> {
     match store.get(payload.kind, key) {
@@ -158,31 +144,5 @@ fn undamaged(store: &Store, payload: &KeyPayload, key: &StageKey) -> Result<Opti
             Ok(None)
         }
         other => other,
-    }
-}
-
-/// Takes the lock, or finds it taken. Locks are released by the kernel when a process ends, however it ends.
-fn acquire(store: &Store, path: &Path) -> Result<Option<File>, StoreError> {
-    fsx::create_dir_all(path.parent().expect("locks lie in a folder")).map_err(|e| store.error(e))?;
-    loop {
-        let file = fsx::open_lock(path).map_err(|e| store.error(e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(source)) => {
-                return Err(StoreError::Lock {
-                    root: store.root().to_owned(),
-                    path: path.to_owned(),
-                    source,
-                });
-            }
-        }
-        // The previous holder may have removed the file between our open and our lock: then we hold a lock on
-        // nothing, and start over.
-        let ours = file.metadata().ok().map(|m| m.ino());
-        let visible = fsx::metadata(path).ok().map(|m| m.ino());
-        if ours.is_some() && ours == visible {
-            return Ok(Some(file));
-        }
     }
 }

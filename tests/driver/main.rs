@@ -11,6 +11,7 @@ mod keys;
 mod program;
 mod published;
 mod real;
+mod removal;
 mod sandbox;
 mod scheduling;
 mod sharing;
