@@ -40,6 +40,7 @@ quickstart: build ## build, then run experiments/quickstart.yaml on the model in
 
 test: setup ## run all tests: no network, no GPU
 	$(PYTHON) -m unittest discover --start-directory scripts
+	$(PYTHON) -m unittest discover --start-directory benches
 	$(CARGO) test --workspace --locked
 
 fmt: ## format the code

@@ -2,6 +2,9 @@
 //! request's parameters and on the contents of its inputs, as a real stage's do.
 
 mod evaluation;
+mod shell;
+
+pub use shell::run_body;
 
 use serde_json::json;
 use std::fs;
@@ -13,12 +16,24 @@ use tacq_protocol::{Request, StageKind, StageParams};
 
 /// Writes the files that the driver reads from a stage of this kind, and one more.
 pub fn write_output(request: &Request) -> io::Result<()> {
+    let value = digest(request)?;
+    fs::write(Path::new(&request.output).join(shell::OUTPUT), format!("{value:016x}\n"))?;
+    write_readable(request, value)
+}
+
+/// Writes the files that the driver reads from a stage of this kind.
+pub fn write_results(request: &Request) -> io::Result<()> {
+    write_readable(request, digest(request)?)
+}
+
+/// A number that depends on the request's parameters and on what its inputs hold.
+fn digest(request: &Request) -> io::Result<u64> {
     // Not std's keyed hasher: equal requests must give equal files in every process.
     let mut hasher = Fnv::default();
     hasher.write(serde_json::to_string(&request.stage)?.as_bytes());
     for (role, path) in &request.inputs {
         hasher.write(role.as_bytes());
-        for name in ["output.txt", "config.json"] {
+        for name in [shell::OUTPUT, "config.json"] {
             hasher.write(&fs::read(path.join(name)).unwrap_or_default());
         }
     }
@@ -28,9 +43,11 @@ pub fn write_output(request: &Request) -> io::Result<()> {
             hasher.write(&fs::read(&file.path)?);
         }
     }
-    let value = hasher.finish();
+    Ok(hasher.finish())
+}
+
+fn write_readable(request: &Request, value: u64) -> io::Result<()> {
     let write = |name: &str, text: String| fs::write(Path::new(&request.output).join(name), text);
-    write("output.txt", format!("{value:016x}\n"))?;
     if let StageParams::Evaluate(params) = &request.stage {
         let mut asked = Fnv::default();
         asked.write(serde_json::to_string(&params.task)?.as_bytes());

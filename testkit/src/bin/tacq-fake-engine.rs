@@ -2,7 +2,10 @@
 //!
 //! Environment: `FAKE_ENGINE_LOG`, a file that gets the kind of every stage asked for; `FAKE_ENGINE_DO`, what to do
 //! on a stage: `KIND=exit` dies, `KIND=garbage` writes no event, `KIND=fail:FAILURE_KIND` fails, `KIND=touch:FILE`
-//! changes a file before it is done, `KIND=wait:MS` takes its time.
+//! changes a file before it is done, `KIND=wait:MS` takes its time; `FAKE_ENGINE_SHELL`, if set, spawns for each stage
+//! the shell that the benchmark of orchestrators has all tools spawn, `sh -c '… cat inputs | sha256sum > output'`. That
+//! shell needs `BENCH_LEDGER`, a file that gets `+ KIND-KEY N_INPUTS` when it begins and `- KIND-KEY` when it ends, and
+//! `BENCH_FAIL`, a folder: a stage with a file of its name in there fails.
 
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
@@ -10,7 +13,7 @@ use std::io::{self, BufRead, Write};
 use std::time::Duration;
 use tacq_protocol::event::Provenance;
 use tacq_protocol::{Event, FailureKind, PROTOCOL_VERSION, Request};
-use tacq_testkit::fake::write_output;
+use tacq_testkit::fake::{run_body, write_output, write_results};
 
 fn main() -> io::Result<()> {
     say(&Event::Ready {
@@ -50,7 +53,14 @@ fn answer(request: &Request) -> io::Result<()> {
             _ => {}
         }
     }
-    write_output(request)?;
+    if std::env::var_os("FAKE_ENGINE_SHELL").is_none() {
+        write_output(request)?;
+    } else if run_body(request)? {
+        write_results(request)?;
+    } else {
+        let message = "the shell failed".to_owned();
+        return say(&Event::Failed { id: request.id, kind: FailureKind::Numerics, message, hint: None });
+    }
     say(&Event::Done { id: request.id, provenance: Provenance { wall_secs: 1.0, ..Provenance::default() } })
 }
 
