@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tacq_protocol::event::Provenance;
-use tacq_protocol::{Event, FailureKind, LogLevel, PROTOCOL_VERSION, Request};
+use tacq_protocol::{Control, Event, FailureKind, LogLevel, PROTOCOL_VERSION, Request};
 use watch::Heartbeat;
 
 /// Serves requests from standard input until it ends.
@@ -30,11 +30,19 @@ pub fn serve() -> ExitCode {
     start(&output);
     watch::end_with_parent();
     let (sender, requests) = mpsc::channel();
+    let listener = Arc::clone(&output);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             match line {
                 Ok(line) if line.trim().is_empty() => {}
-                Ok(line) => _ = sender.send(line),
+                Ok(line) => {
+                    // A request that comes after it is not meant.
+                    let is_stop = matches!(serde_json::from_str(&line), Ok(Control::Stop));
+                    listener.set_stopping(is_stop);
+                    if !is_stop {
+                        let _ = sender.send(line);
+                    }
+                }
                 Err(_) => break,
             }
         }

@@ -116,8 +116,12 @@ pub enum FailureKind {
     Internal,
     /// A download failed: the network, a permission, a wrong hash (said by the driver).
     Download,
-    /// The engine process died or broke the protocol (said by the driver).
+    /// The engine process died, fell silent or broke the protocol (said by the driver).
     EngineDied,
+    /// The stage took longer than it may (said by the driver).
+    Timeout,
+    /// The stage was asked to stop; its progress is kept.
+    Interrupted,
 }
 
 impl fmt::Display for FailureKind {
@@ -132,6 +136,8 @@ impl fmt::Display for FailureKind {
             FailureKind::Internal => "internal error",
             FailureKind::Download => "download",
             FailureKind::EngineDied => "engine died",
+            FailureKind::Timeout => "timeout",
+            FailureKind::Interrupted => "interrupted",
         })
     }
 }

@@ -15,8 +15,8 @@ pub mod task;
 pub mod units;
 
 pub use event::{Event, FailureKind, LogLevel};
-pub use request::{DataFile, Request, Run};
+pub use request::{Control, DataFile, Request, Run};
 pub use stage::{StageKind, StageParams};
 
 /// Version of the line protocol; driver and engine refuse to talk when theirs differ.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;

@@ -27,6 +27,15 @@ pub struct Request {
     pub run: Run,
 }
 
+/// What the driver sends while a request runs, as one JSON line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "control", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Control {
+    /// End the request soon: finish the batch, write progress, answer with a failure of kind `interrupted`. A stage that
+    /// keeps no progress, or ends before it would, ends as usual. Means the request sent before it, nothing later.
+    Stop,
+}
+
 /// One file of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! A run as it is seen: one live line per running stage on a terminal, plain lines elsewhere.
 
-use super::output::{Output, duration};
+use super::output::{Output, count, duration};
 use crate::exec::{Observer, RunEvent};
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,6 +115,11 @@ impl Observer for Progress<'_> {
                 }
             }
             RunEvent::Retrying { label, failure } => self.line(&format!("trying {label} again: {failure}")),
+            RunEvent::Stopping { running: 0 } => self.line("stopping"),
+            RunEvent::Stopping { running } => self.line(&format!(
+                "stopping: {} to finish a batch and keep the progress; once more to stop now",
+                count(*running, "stage")
+            )),
             RunEvent::Failed { label, failure } => {
                 self.ended(label, "FAILED", "");
                 self.line(&format!("  {failure}"));

@@ -1,6 +1,7 @@
 //! What the driver downloads itself: on threads of their own, beside the devices.
 
-use super::slot::{self, JobError, Message};
+use super::job::{self, JobError};
+use super::local::{Message, Seat};
 use super::worker::Failure;
 use crate::digest::Digest;
 use crate::fsx::{self, FsError};
@@ -32,7 +33,7 @@ pub(super) struct DownloadJob {
 
 /// A thread that downloads, and what it needs.
 pub(super) struct Lane<'a> {
-    /// Counted on from the device slots.
+    /// Counted from zero.
     pub index: usize,
     pub hub: &'a Hub,
     /// Set when the run ends early.
@@ -46,7 +47,8 @@ impl Lane<'_> {
         for job in jobs {
             let id = job.id;
             let result = self.download(job);
-            if self.messages.send(Message::Finished { slot: self.index, id, result }).is_err() {
+            let seat = Seat::Lane(self.index);
+            if self.messages.send(Message::Finished { seat, id, result, lives: true }).is_err() {
                 return;
             }
         }
@@ -70,7 +72,7 @@ impl Lane<'_> {
         let provenance = Provenance { wall_secs: started.elapsed().as_secs_f64(), ..Provenance::default() };
         let sources: BTreeMap<String, PathBuf> =
             job.remote.iter().map(|remote| ("source".to_owned(), remote.to_string().into())).collect();
-        let execution = slot::execution(provenance.clone(), sources, job.run_dir.clone());
+        let execution = job::execution(provenance.clone(), sources, job.run_dir.clone());
         let in_artifact =
             |file: FileDigest| FileDigest { path: format!("{}/{}", file::FILES_DIR, file.path), ..file };
         let known: Vec<FileDigest> = files.into_iter().map(in_artifact).collect();

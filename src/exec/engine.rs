@@ -1,15 +1,20 @@
 //! The engine process as a worker: requests go to its standard input, events come from its standard output.
 
-use super::worker::{Failure, LaunchError, Launcher, Worker};
+use super::worker::{Failure, LaunchError, Launcher, Limits, Worker};
 use crate::fsx;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::units::Device;
-use tacq_protocol::{Event, FailureKind, PROTOCOL_VERSION, Request};
+use tacq_protocol::{Control, Event, FailureKind, PROTOCOL_VERSION, Request};
+
+/// How long an engine may take to load libtorch and say that it is ready: from a cold network disk it takes a while.
+const START: Duration = Duration::from_secs(300);
 
 /// Starts `tacq-engine serve`, once per slot.
 #[derive(Debug)]
@@ -22,9 +27,38 @@ pub struct EngineLauncher {
 /// Engines started so far.
 #[derive(Debug, Default)]
 struct Children {
-    all: Vec<Arc<Mutex<Child>>>,
+    all: Vec<Running>,
+    /// Set by `stop`: an engine that starts after it is told so.
+    stopped: bool,
     /// Set by `cancel`: an engine that starts after it is stopped at once.
     cancelled: bool,
+}
+
+/// What others than the thread that talks to an engine need of it.
+#[derive(Debug, Clone)]
+struct Running {
+    child: Arc<Mutex<Child>>,
+    stdin: Arc<Mutex<ChildStdin>>,
+}
+
+impl Running {
+    /// Asks it to stop soon. If it is gone, its own thread finds out.
+    fn stop(&self) {
+        let _ = send(&mut lock(&self.stdin), &Control::Stop);
+    }
+
+    fn kill(&self) {
+        // An engine that has ended already needs no killing.
+        let _ = lock(&self.child).kill();
+    }
+}
+
+/// Writes one line.
+fn send<T: serde::Serialize>(stdin: &mut ChildStdin, message: &T) -> std::io::Result<()> {
+    let mut line = serde_json::to_string(message).expect("messages serialize without error");
+    line.push('\n');
+    stdin.write_all(line.as_bytes())?;
+    stdin.flush()
 }
 
 impl EngineLauncher {
@@ -68,15 +102,17 @@ impl Launcher for EngineLauncher {
             .map_err(spawn)?;
         let (stdin, stdout) =
             child.stdin.take().zip(child.stdout.take()).expect("both were asked for as pipes");
-        let child = Arc::new(Mutex::new(child));
+        let running = Running { child: Arc::new(Mutex::new(child)), stdin: Arc::new(Mutex::new(stdin)) };
         let mut children = lock(&self.children);
-        children.all.push(Arc::clone(&child));
         if children.cancelled {
-            let _ = lock(&child).kill();
+            running.kill();
+        } else if children.stopped {
+            running.stop();
         }
+        children.all.push(running.clone());
         drop(children);
-        let mut engine = Engine { child, stdin, stdout: BufReader::new(stdout), log };
-        match engine.next_event() {
+        let mut engine = Engine { running, lines: read_lines(stdout), log };
+        match engine.next_event(START) {
             Ok(Event::Ready { protocol: PROTOCOL_VERSION, engine: version, libtorch, cuda_devices }) => {
                 tracing::info!(slot, version, libtorch, cuda_devices, "engine ready");
                 Ok(Box::new(engine))
@@ -95,38 +131,63 @@ impl Launcher for EngineLauncher {
         }
     }
 
+    fn stop(&self) {
+        let mut children = lock(&self.children);
+        children.stopped = true;
+        children.all.iter().for_each(Running::stop);
+    }
+
     fn cancel(&self) {
         let mut children = lock(&self.children);
         children.cancelled = true;
-        for child in &children.all {
-            // An engine that has ended already needs no killing.
-            let _ = lock(child).kill();
-        }
+        children.all.iter().for_each(Running::kill);
     }
 }
 
+/// Reads an engine's lines on a thread of its own, so that silence can be told from slow work. Ends with the engine.
+fn read_lines(stdout: ChildStdout) -> Receiver<std::io::Result<String>> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines() {
+            let is_end = line.is_err();
+            if sender.send(line).is_err() || is_end {
+                return;
+            }
+        }
+    });
+    lines
+}
+
 struct Engine {
-    child: Arc<Mutex<Child>>,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    running: Running,
+    lines: Receiver<std::io::Result<String>>,
     log: PathBuf,
 }
 
+/// What came instead of an event.
+enum Unheard {
+    /// Nothing, for that long.
+    Silence,
+    /// The end, or nonsense.
+    Broken(String),
+}
+
 impl Engine {
-    /// The next event, or what is wrong with what came instead.
-    fn next_event(&mut self) -> Result<Event, String> {
-        let mut line = String::new();
-        match self.stdout.read_line(&mut line) {
-            Ok(0) => Err("it closed its output".to_owned()),
-            Ok(_) => serde_json::from_str(&line)
-                .map_err(|e| format!("it wrote something that is no event ({e}): {}", excerpt(&line))),
-            Err(error) => Err(error.to_string()),
+    /// The next event, waited for so long.
+    fn next_event(&mut self, patience: Duration) -> Result<Event, Unheard> {
+        match self.lines.recv_timeout(patience) {
+            Ok(Ok(line)) => serde_json::from_str(&line).map_err(|e| {
+                Unheard::Broken(format!("it wrote something that is no event ({e}): {}", excerpt(&line)))
+            }),
+            Ok(Err(error)) => Err(Unheard::Broken(error.to_string())),
+            Err(RecvTimeoutError::Timeout) => Err(Unheard::Silence),
+            Err(RecvTimeoutError::Disconnected) => Err(Unheard::Broken("it closed its output".to_owned())),
         }
     }
 
     /// Makes sure that the process is gone; says how it ended.
     fn end(&self) -> String {
-        let mut child = lock(&self.child);
+        let mut child = lock(&self.running.child);
         // If it ended by itself, that is what counts; a closed pipe may be seen a moment before the end.
         for _ in 0..20 {
             if let Ok(Some(status)) = child.try_wait() {
@@ -136,6 +197,13 @@ impl Engine {
         }
         let _ = child.kill();
         child.wait().map_or_else(|e| e.to_string(), |status| status.to_string())
+    }
+
+    /// Ends an engine that took too long.
+    fn overdue(&self, kind: FailureKind, message: String, hint: &str) -> Failure {
+        self.running.kill();
+        self.end();
+        Failure { kind, message, hint: Some(format!("{hint}; its log is {}", self.log.display())) }
     }
 
     fn died(&self, what: &str) -> Failure {
@@ -154,14 +222,19 @@ impl Engine {
 }
 
 impl Worker for Engine {
-    fn run(&mut self, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Provenance, Failure> {
-        let mut line = serde_json::to_string(request).expect("requests serialize without error");
-        line.push('\n');
-        if let Err(error) = self.stdin.write_all(line.as_bytes()).and_then(|()| self.stdin.flush()) {
+    fn run(
+        &mut self,
+        request: &Request,
+        limits: &Limits,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Provenance, Failure> {
+        if let Err(error) = send(&mut lock(&self.running.stdin), request) {
             return Err(self.died(&error.to_string()));
         }
+        let started = Instant::now();
         loop {
-            match self.next_event() {
+            let left = limits.timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+            match self.next_event(left.map_or(limits.hang, |left| left.min(limits.hang))) {
                 Ok(Event::Done { id, provenance }) if id == request.id => return Ok(provenance),
                 Ok(Event::Failed { id, kind, message, hint }) if id == request.id => {
                     return Err(Failure { kind, message, hint });
@@ -171,7 +244,22 @@ impl Worker for Engine {
                 Ok(Event::Done { id, .. } | Event::Failed { id, .. }) => {
                     return Err(self.died(&format!("it answered request {id} instead of {}", request.id)));
                 }
-                Err(what) => return Err(self.died(&what)),
+                Err(Unheard::Broken(what)) => return Err(self.died(&what)),
+                // Told below if it is the limit that was reached.
+                Err(Unheard::Silence) if limits.timeout.is_none_or(|limit| started.elapsed() < limit) => {
+                    let message = format!(
+                        "the engine gave no sign of life for {} s and was ended",
+                        limits.hang.as_secs()
+                    );
+                    let hint = "if the machine stood still that long, raise run.hang";
+                    return Err(self.overdue(FailureKind::EngineDied, message, hint));
+                }
+                Err(Unheard::Silence) => {}
+            }
+            if let Some(limit) = limits.timeout.filter(|limit| started.elapsed() >= *limit) {
+                let message = format!("it took longer than its time limit of {} s", limit.as_secs());
+                let hint = "raise run.timeout, or run.kinds.KIND.timeout for this kind of stage";
+                return Err(self.overdue(FailureKind::Timeout, message, hint));
             }
         }
     }
@@ -179,7 +267,7 @@ impl Worker for Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let mut child = lock(&self.child);
+        let mut child = lock(&self.running.child);
         // Between requests there is nothing to lose.
         let _ = child.kill();
         let _ = child.wait();

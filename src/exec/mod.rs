@@ -5,16 +5,24 @@
 
 mod download;
 mod engine;
+mod frontier;
+mod interrupt;
+mod job;
+mod ledger;
+mod local;
 mod observer;
+mod options;
 mod outcome;
+mod retry;
 mod run_folder;
 mod scheduler;
-mod slot;
 mod worker;
 
 pub use engine::EngineLauncher;
+pub use interrupt::{Ending, Interrupt};
 pub use observer::{Observer, RunEvent, Silent};
+pub use options::RunOptions;
 pub use outcome::{ExecError, Outcome, RunSummary, StageFailure};
 pub use run_folder::{RunFolder, RunRecord};
-pub use scheduler::{Finished, RunOptions, Sweep, run};
-pub use worker::{Failure, LaunchError, Launcher, Worker};
+pub use scheduler::{Finished, Sweep, run};
+pub use worker::{Failure, LaunchError, Launcher, Limits, Worker};

@@ -60,12 +60,17 @@ pub enum RunEvent<'a> {
         /// The stage.
         label: &'a str,
     },
-    /// A worker died; the stage is tried again.
+    /// An attempt failed; the stage is tried again.
     Retrying {
         /// The stage.
         label: &'a str,
         /// What happened.
         failure: &'a Failure,
+    },
+    /// The run ends soon: what runs finishes its batch and writes its progress.
+    Stopping {
+        /// Stages that run.
+        running: usize,
     },
     /// A stage failed.
     Failed {

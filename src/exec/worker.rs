@@ -1,17 +1,33 @@
 //! What computes stages, as the scheduler sees it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 use tacq_protocol::event::Provenance;
 use tacq_protocol::units::Device;
 use tacq_protocol::{Event, FailureKind, Request};
+
+/// How long a worker may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For one attempt of a stage; none: as long as it takes.
+    pub timeout: Option<Duration>,
+    /// Without any sign of life.
+    pub hang: Duration,
+}
 
 /// Computes one stage at a time.
 pub trait Worker: Send {
     /// Runs a request to its end. Progress and log events are passed on as they come.
     ///
     /// # Errors
-    /// A [`Failure`]; of kind [`FailureKind::EngineDied`] when the worker can no longer be used.
-    fn run(&mut self, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Provenance, Failure>;
+    /// A [`Failure`]; of kind [`FailureKind::EngineDied`] or [`FailureKind::Timeout`] when the worker can no longer be
+    /// used, [`FailureKind::Interrupted`] when it was asked to stop and its progress is kept.
+    fn run(
+        &mut self,
+        request: &Request,
+        limits: &Limits,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Provenance, Failure>;
 }
 
 /// Starts workers.
@@ -19,7 +35,10 @@ pub trait Launcher: Sync {
     /// A worker for a device. `slot` numbers the workers of a run from zero.
     fn launch(&self, slot: usize, device: Device) -> Result<Box<dyn Worker>, LaunchError>;
 
-    /// Stops all workers at once, in the middle of what they do. Called when the run is interrupted.
+    /// Asks all workers to stop soon: they finish their batch and write their progress.
+    fn stop(&self);
+
+    /// Stops all workers at once, in the middle of what they do.
     fn cancel(&self);
 }
 

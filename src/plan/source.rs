@@ -8,6 +8,7 @@ use crate::spec::dataset::{Content, Dataset, Part, PartSource};
 use crate::spec::experiment::ModelSource;
 use crate::spec::{HubRepo, Location, Position, builtin};
 use crate::store::{Fingerprint, SourceDigests};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -18,7 +19,7 @@ use tacq_protocol::stage::{DownloadParams, FileDigest, LocalFiles};
 use tacq_protocol::task::TextFormat;
 
 /// A local model folder or data file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Source {
     /// Where it is; what stages that read it are given.
     pub path: PathBuf,
@@ -27,7 +28,7 @@ pub struct Source {
 }
 
 /// One file of a [`Source`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SourceFile {
     /// Its name in the key.
     pub name: String,

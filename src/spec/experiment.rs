@@ -5,12 +5,11 @@
 use super::dataset::{Dataset, Task};
 use super::error::Position;
 use super::location::Location;
+use super::run::RunSettings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tacq_protocol::stage::{Grid, RoundingParams, Score};
-use tacq_protocol::units::{
-    BatchSize, Bits, DType, Damp, Device, GroupSize, NSamples, OutlierRatio, Seed, SeqLen,
-};
+use tacq_protocol::units::{Bits, Damp, GroupSize, NSamples, OutlierRatio, Seed, SeqLen};
 
 /// One experiment file, resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,38 +147,6 @@ pub struct Report {
     pub templates: Vec<String>,
     /// Folder that receives tables and rendered templates.
     pub dir: PathBuf,
-}
-
-/// How an experiment is executed; never part of a stage key, but for number formats and what [`Self::fixed_batch`]
-/// says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunSettings {
-    /// One engine per entry.
-    pub devices: Vec<Device>,
-    /// Number format of computation; part of the keys of the stages that compute.
-    pub dtype: DType,
-    /// Number format of gradients.
-    pub gradient_dtype: DType,
-    /// Examples computed side by side in evaluations, at most.
-    pub batch_size: Option<BatchSize>,
-    /// The store's folder.
-    pub store: PathBuf,
-    /// Threads of each engine; all cores when absent.
-    pub threads: Option<u32>,
-    /// Seconds between in-stage checkpoints.
-    pub checkpoint_secs: u32,
-}
-
-/// Examples side by side where that can change a result and the file does not say.
-const DEFAULT_FIXED_BATCH: u64 = 32;
-
-impl RunSettings {
-    /// How many examples evaluations compute side by side, where that can change a result: in any number format but
-    /// f32, whose results do not depend on it.
-    pub fn fixed_batch(&self) -> Option<BatchSize> {
-        let default = || BatchSize::new(DEFAULT_FIXED_BATCH).expect("in range");
-        (self.dtype != DType::F32).then(|| self.batch_size.unwrap_or_else(default))
-    }
 }
 
 /// The damping that GPTQ's authors use.

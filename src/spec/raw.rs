@@ -4,9 +4,10 @@
 
 use super::experiment::CalibrationSampling;
 use super::node::{Entry, Node, Value};
+use super::quantity::{Size, Span};
 pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
 use super::read::{Decode, List, Names, Reader, Spanned, record};
-use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Template, Threads};
+use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Retries, Template, Threads};
 use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -148,6 +149,49 @@ record! {
         threads: Threads,
         /// Seconds between checkpoints inside a stage; 0 takes every chance. Default: 30.
         checkpoint_secs: CheckpointSecs,
+        /// Memory of each GPU that stages may use, such as 80GiB: several stages run on one GPU at a time while the
+        /// gpu_memory of their kinds fits. Default: one stage at a time.
+        gpu_memory: Size,
+        /// Longest time of one attempt of a stage, such as 12h. Default: none.
+        timeout: Span,
+        /// Further attempts after an engine died, hung or took too long. Default: 2.
+        retries: Retries,
+        /// Silence after which an engine is taken to hang. Default: 120s.
+        hang: Span,
+        /// Other values for kinds of stages.
+        kinds: Kinds,
+    }
+}
+
+record! {
+    /// Settings of the stages of one kind.
+    Kind is "a mapping with the keys gpu_memory, timeout, retries" {
+        /// Device memory that such a stage needs. Default: all that there is.
+        gpu_memory: Size,
+        /// Longest time of one attempt.
+        timeout: Span,
+        /// Further attempts after an engine died, hung or took too long.
+        retries: Retries,
+    }
+}
+
+record! {
+    /// Settings by kind of stage.
+    Kinds is "a mapping from kinds of stages" {
+        /// Drawing calibration sets.
+        calibrate: Kind,
+        /// Uniform quantization.
+        quantize: Kind,
+        /// Sums of gradients.
+        gradients: Kind,
+        /// Ranking weights.
+        saliency: Kind,
+        /// Masks.
+        select: Kind,
+        /// Quantization with a mask.
+        mixed_quantize: Kind,
+        /// Tasks.
+        evaluate: Kind,
     }
 }
 

@@ -6,24 +6,22 @@ use super::datasets;
 use super::declared::Declared;
 use super::evaluate::{self, Context};
 use super::experiment::{
-    Calibration, CalibrationSampling, Evaluate, Experiment, ModelSource, Report, RunSettings, TaskChoice,
+    Calibration, CalibrationSampling, Evaluate, Experiment, ModelSource, Report, TaskChoice,
 };
 use super::location::Location;
 use super::methods;
 use super::node::Place;
 use super::raw;
 use super::read::{Field, List, Names, Reader, Spanned};
+use super::run::RunSettings;
 use super::scalar::{FilePath, Name};
 use super::tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tacq_protocol::units::{DType, Device, NSamples, Seed, SeqLen};
+use tacq_protocol::units::{NSamples, Seed, SeqLen};
 
 /// The built-in template that is rendered when none is named.
 pub const DEFAULT_TEMPLATE: &str = "table.md.j2";
-
-const DEFAULT_STORE: &str = ".tacq";
-const DEFAULT_CHECKPOINT_SECS: u32 = 30;
 
 /// Resolves an experiment. Whatever is wrong is reported; then there may be no result.
 pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option<Experiment> {
@@ -89,7 +87,7 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         datasets,
         baseline: raw.baseline.given().unwrap_or(true),
         report,
-        run: run(raw.run.given().unwrap_or_default()),
+        run: RunSettings::new(raw.run.given().unwrap_or_default()),
         name: name?,
     })
 }
@@ -185,17 +183,4 @@ fn report(raw: raw::Report, name: &str, reader: &mut Reader) -> Report {
     };
     let dir = raw.dir.given().map_or_else(|| Path::new("results").join(name), |dir| dir.0.into());
     Report { templates, dir }
-}
-
-fn run(raw: raw::Run) -> RunSettings {
-    let dtype = raw.dtype.given().unwrap_or(DType::F32);
-    RunSettings {
-        devices: raw.devices.given().map_or_else(|| vec![Device::Cpu], |list| values(list.items)),
-        dtype,
-        gradient_dtype: raw.gradient_dtype.given().unwrap_or(dtype),
-        batch_size: raw.batch_size.given(),
-        store: raw.store.given().map_or_else(|| DEFAULT_STORE.into(), |store| store.0.into()),
-        threads: raw.threads.given().map(|threads| threads.get()),
-        checkpoint_secs: raw.checkpoint_secs.given().map_or(DEFAULT_CHECKPOINT_SECS, |secs| secs.get()),
-    }
 }

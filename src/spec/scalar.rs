@@ -61,7 +61,7 @@ macro_rules! integers {
         }
     )*};
 }
-integers!(Bits, GroupSize, SeqLen, NSamples, NWindows, BlockSize, Seed, Threads, CheckpointSecs);
+integers!(Bits, GroupSize, SeqLen, NSamples, NWindows, BlockSize, Seed, Threads, CheckpointSecs, Retries);
 integers!(BatchSize, FewShot, MaxNewTokens, NExamples);
 
 macro_rules! decimals {
@@ -112,6 +112,8 @@ local_integers! {
     Threads, 1, 4096, "a number of threads from 1 to 4096";
     /// Seconds between in-stage checkpoints; 0 takes every chance.
     CheckpointSecs, 0, 86_400, "a number of seconds from 0 to 86400";
+    /// Further attempts.
+    Retries, 0, 100, "a number of attempts from 0 to 100";
 }
 
 impl Decode for bool {

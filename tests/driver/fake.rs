@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::units::Device;
 use tacq_protocol::{Event, FailureKind, Request, StageKind};
-use tacq_sweep::exec::{Failure, LaunchError, Launcher, Worker};
+use tacq_sweep::exec::{Failure, LaunchError, Launcher, Limits, Worker};
 
 /// Answers requests and remembers them. Clones share what they remember.
 #[derive(Default, Clone)]
@@ -21,6 +21,7 @@ struct State {
     failures: Mutex<BTreeMap<StageKind, (u32, FailureKind)>>,
     delay: Duration,
     launched: AtomicU32,
+    stopped: AtomicBool,
     cancelled: AtomicBool,
 }
 
@@ -58,19 +59,31 @@ impl Launcher for Fake {
         Ok(Box::new(self.clone()))
     }
 
+    fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Relaxed);
+    }
+
     fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
 impl Worker for Fake {
-    fn run(&mut self, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Provenance, Failure> {
+    fn run(
+        &mut self,
+        request: &Request,
+        _: &Limits,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Provenance, Failure> {
         self.0.requests.lock().unwrap().push(request.clone());
         let fail = |kind| Err(Failure { kind, message: "told to fail".into(), hint: None });
         let started = Instant::now();
         while started.elapsed() < self.0.delay {
             if self.0.cancelled.load(Ordering::Relaxed) {
                 return fail(FailureKind::EngineDied);
+            }
+            if self.0.stopped.load(Ordering::Relaxed) {
+                return fail(FailureKind::Interrupted);
             }
             std::thread::sleep(Duration::from_millis(2));
         }

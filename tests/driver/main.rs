@@ -7,6 +7,7 @@ mod data_files;
 mod disk;
 mod examples;
 mod fake;
+mod interruption;
 mod keys;
 mod program;
 mod published;

@@ -2,21 +2,16 @@
 
 use crate::fake::Fake;
 use crate::sandbox::{EXPERIMENT, STAGES, Sandbox, offline_hub};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tacq_protocol::units::Device;
 use tacq_protocol::{FailureKind, StageKind};
-use tacq_sweep::exec::{self, Finished, Outcome, RunOptions, RunSummary, Silent, Sweep};
+use tacq_sweep::exec::{self, Finished, Interrupt, Outcome, RunOptions, RunSummary, Silent, Sweep};
 use tacq_sweep::plan::{Plan, StageId, States};
+use tacq_sweep::spec::run::RunSettings;
 
 pub fn options(workers: usize) -> RunOptions {
-    RunOptions {
-        devices: vec![Device::Cpu; workers],
-        threads: None,
-        checkpoint_secs: 1,
-        batch_size: None,
-        fail_fast: false,
-    }
+    let settings = RunSettings { devices: vec![Device::Cpu; workers], ..RunSettings::default() };
+    RunOptions { settings, fail_fast: false }
 }
 
 /// Runs what is wanted of a plan on a fake worker.
@@ -26,13 +21,13 @@ pub fn run_plan(
     wanted: &[StageId],
     options: &RunOptions,
     fake: &Fake,
-    interrupted: &AtomicBool,
+    interrupt: &Interrupt,
 ) -> Finished {
     let store = sandbox.store();
     let states = States::look_up(plan, &store, wanted);
     let hub = offline_hub(&sandbox.root);
-    let sweep = Sweep { plan, states: &states, store: &store, hub: &hub, folder: None };
-    let finished = exec::run(sweep, options, fake, &mut Silent, interrupted);
+    let sweep = Sweep { plan, states: &states, seconds: &[], store: &store, hub: &hub, folder: None };
+    let finished = exec::run(sweep, options, fake, &mut Silent, interrupt);
     assert!(finished.fatal.is_none(), "{:?}", finished.fatal);
     finished
 }
@@ -40,7 +35,7 @@ pub fn run_plan(
 /// Runs an experiment in a sandbox on a fake worker.
 pub fn run(sandbox: &Sandbox, text: &str, fake: &Fake) -> (Plan, Vec<Outcome>, RunSummary) {
     let plan = sandbox.plan(text);
-    let never = AtomicBool::new(false);
+    let never = Interrupt::default();
     let Finished { outcomes, summary, .. } =
         run_plan(sandbox, &plan, &plan.sinks(), &options(1), fake, &never);
     (plan, outcomes, summary)
@@ -195,12 +190,12 @@ fn a_failure_blocks_what_reads_it_and_nothing_else() {
 fn fail_fast_starts_nothing_after_a_failure() {
     let sandbox = Sandbox::new();
     let plan = sandbox.plan(EXPERIMENT);
-    // The baseline's evaluation is ready first; with it, nothing but calibration is ready.
-    let fake = Fake::failing(StageKind::Evaluate, 1, FailureKind::InvalidInput);
+    // Most hangs on calibration, so it comes first.
+    let fake = Fake::failing(StageKind::Calibrate, 1, FailureKind::InvalidInput);
     let options = RunOptions { fail_fast: true, ..options(1) };
-    let never = AtomicBool::new(false);
+    let never = Interrupt::default();
     let summary = run_plan(&sandbox, &plan, &plan.sinks(), &options, &fake, &never).summary;
-    assert_eq!(asked(&fake), [(StageKind::Evaluate, 1)]);
+    assert_eq!(asked(&fake), [(StageKind::Calibrate, 1)]);
     assert!(summary.cancelled > 0, "{summary:?}");
 }
 
@@ -226,15 +221,15 @@ fn an_interrupted_run_stops_at_once_and_the_next_one_finishes() {
     let sandbox = Sandbox::new();
     let plan = sandbox.plan(EXPERIMENT);
     let fake = Fake::slow(Duration::from_secs(60));
-    let interrupted = AtomicBool::new(false);
+    let interrupt = Interrupt::default();
     let summary = std::thread::scope(|scope| {
         scope.spawn(|| {
             while fake.requests().is_empty() {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            interrupted.store(true, Ordering::Relaxed);
+            interrupt.ask();
         });
-        run_plan(&sandbox, &plan, &plan.sinks(), &options(1), &fake, &interrupted).summary
+        run_plan(&sandbox, &plan, &plan.sinks(), &options(1), &fake, &interrupt).summary
     });
     assert!(summary.interrupted && summary.failed == 0, "{summary:?}");
     let (_, _, summary) = run(&sandbox, EXPERIMENT, &Fake::default());
@@ -248,6 +243,6 @@ fn wanting_one_stage_runs_what_it_needs() {
     let wanted: Vec<StageId> =
         (0..plan.stages.len()).filter(|&i| plan.stages[i].kind() == StageKind::Gradients).collect();
     let fake = Fake::default();
-    run_plan(&sandbox, &plan, &wanted, &options(1), &fake, &AtomicBool::new(false));
+    run_plan(&sandbox, &plan, &wanted, &options(1), &fake, &Interrupt::default());
     assert_eq!(fake.kinds(), [StageKind::Calibrate, StageKind::Gradients]);
 }

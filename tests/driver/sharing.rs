@@ -4,9 +4,8 @@ use crate::fake::Fake;
 use crate::sandbox::{EXPERIMENT, STAGES, Sandbox};
 use crate::scheduling::{options, run_plan};
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tacq_sweep::exec::RunSummary;
+use tacq_sweep::exec::{Interrupt, RunSummary};
 use tacq_sweep::store::Lookup;
 
 /// Locks belong to open files, not to processes, so two runs in two threads meet as two processes do.
@@ -19,7 +18,7 @@ fn runs_started_together_compute_every_stage_once() {
             .map(|_| {
                 scope.spawn(|| {
                     let plan = sandbox.plan(EXPERIMENT);
-                    let never = AtomicBool::new(false);
+                    let never = Interrupt::default();
                     run_plan(&sandbox, &plan, &plan.sinks(), &options(2), &fake, &never).summary
                 })
             })

@@ -14,6 +14,11 @@ use tch::{Device, Kind};
 pub trait Sink: Sync {
     /// Takes one event. Cannot fail: an engine that nobody listens to ends itself.
     fn send(&self, event: &Event);
+
+    /// Whether the request is to end as soon as its progress is written.
+    fn is_stopping(&self) -> bool {
+        false
+    }
 }
 
 /// Shortest time between two progress events of a stage.
@@ -136,10 +141,17 @@ impl<'a> Context<'a> {
         self.resumed
     }
 
-    /// Whether it is time to write progress: the interval has passed, and writing stays a small share of the time.
+    /// Ends the stage here if the driver asked for that. To be called when all that was done is kept.
+    pub fn go_on(&self) -> Result<(), StageError> {
+        if self.sink.is_stopping() { Err(StageError::Stopped) } else { Ok(()) }
+    }
+
+    /// Whether it is time to write progress: the interval has passed, and writing stays a small share of the time; or
+    /// the stage is to stop.
     pub fn checkpoint_due(&mut self) -> bool {
         let asked = Duration::from_secs(self.request.run.checkpoint_secs.into());
-        let due = self.last_checkpoint.elapsed() >= asked.max(self.checkpoint_cost * CHECKPOINT_SHARE);
+        let passed = self.last_checkpoint.elapsed() >= asked.max(self.checkpoint_cost * CHECKPOINT_SHARE);
+        let due = passed || self.sink.is_stopping();
         if due {
             self.checkpoint_started = Instant::now();
         }

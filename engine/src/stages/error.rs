@@ -47,6 +47,9 @@ pub enum StageError {
     /// Another sequence, differentiated at the same time, failed; that failure is the one told.
     #[error("stopped, because another calibration sequence failed")]
     LaneStopped,
+    /// The driver asked to stop; what was done is kept.
+    #[error("stopped as asked, with its progress kept")]
+    Stopped,
     /// A data set without examples.
     #[error("{}: there is no example to score", path.display())]
     NoExamples {
@@ -69,6 +72,7 @@ impl StageError {
         match self {
             StageError::Loss { .. } | StageError::Nll { .. } => FailureKind::Numerics,
             StageError::LaneStopped => FailureKind::Internal,
+            StageError::Stopped => FailureKind::Interrupted,
             StageError::MissingInput { .. }
             | StageError::MissingParameter { .. }
             | StageError::NotAnEngineStage { .. }

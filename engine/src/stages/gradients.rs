@@ -32,6 +32,7 @@ pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
         if done < total && context.checkpoint_due() {
             sums.save(context, done)?;
             context.checkpoint_written();
+            context.go_on()?;
         }
     }
     sums.write(context)

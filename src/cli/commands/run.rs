@@ -7,13 +7,14 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::output::{Output, count, duration};
 use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
-use crate::exec::{self, EngineLauncher, Finished, RunFolder, RunOptions, RunRecord, RunSummary, Sweep};
+use crate::exec::{
+    self, Ending, EngineLauncher, Finished, Interrupt, RunFolder, RunOptions, RunRecord, RunSummary, Sweep,
+};
 use crate::plan::{StageId, States};
 use crate::report::Refresh;
 use crate::store::StoreError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tacq_protocol::FailureKind;
 
 /// Blocked stages that are named; the others are counted.
@@ -76,24 +77,18 @@ fn execute(
     logging::start(verbose, output.color(), folder.as_ref().map(RunFolder::log_path).as_deref())?;
     let log_dir = folder.as_ref().map_or_else(|| opened.store.runs_dir(), |f| f.dir().to_owned());
     let launcher = EngineLauncher::new(EngineLauncher::find(options.engine), &log_dir);
-    let settings = &opened.experiment.run;
-    let run_options = RunOptions {
-        devices: settings.devices.clone(),
-        threads: settings.threads,
-        checkpoint_secs: settings.checkpoint_secs,
-        batch_size: settings.batch_size,
-        fail_fast: options.fail_fast,
-    };
-    let interrupted = interruptible();
+    let run_options = RunOptions { settings: opened.experiment.run.clone(), fail_fast: options.fail_fast };
+    let interrupt = interruptible();
     let mut progress = Progress::new(output);
     let sweep = Sweep {
         plan: &opened.plan,
         states: &states,
+        seconds: &[],
         store: &opened.store,
         hub: &opened.hub,
         folder: folder.as_ref(),
     };
-    let finished = exec::run(sweep, &run_options, &launcher, &mut progress, &interrupted);
+    let finished = exec::run(sweep, &run_options, &launcher, &mut progress, &interrupt);
     if let Some(folder) = &folder {
         let record = RunRecord::new(&opened.experiment.name, finished.summary.clone());
         // The results are committed; failing to record the run must not lose them.
@@ -109,19 +104,21 @@ fn create_folder(opened: &Opened) -> Result<RunFolder, CliError> {
         .map_err(|source| StoreError::Fs { root: opened.store.root().to_owned(), source }.into())
 }
 
-/// Set by the first Ctrl-C or SIGTERM; the second one ends the process at once.
-fn interruptible() -> Arc<AtomicBool> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&flag);
+/// Counts Ctrl-C and SIGTERM: the first lets stages write their progress, the second ends them, the third ends the
+/// process without a word.
+fn interruptible() -> Arc<Interrupt> {
+    let interrupt = Arc::new(Interrupt::default());
+    let asked = Arc::clone(&interrupt);
     let handler = move || {
-        if seen.swap(true, Ordering::SeqCst) {
+        if asked.ending() == Ending::Now {
             std::process::exit(ExitCode::Interrupted as i32);
         }
+        asked.ask();
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         tracing::warn!("interruptions are not handled: {error}");
     }
-    flag
+    interrupt
 }
 
 /// The end of a run in a few lines.

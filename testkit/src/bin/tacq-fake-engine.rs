@@ -1,19 +1,27 @@
 //! `tacq-fake-engine serve`: a stand-in for the engine that speaks its protocol and computes nothing.
 //!
 //! Environment: `FAKE_ENGINE_LOG`, a file that gets the kind of every stage asked for; `FAKE_ENGINE_DO`, what to do
-//! on a stage: `KIND=exit` dies, `KIND=garbage` writes no event, `KIND=fail:FAILURE_KIND` fails, `KIND=touch:FILE`
-//! changes a file before it is done, `KIND=wait:MS` takes its time; `FAKE_ENGINE_SHELL`, if set, spawns for each stage
-//! the shell that the benchmark of orchestrators has all tools spawn, `sh -c '… cat inputs | sha256sum > output'`. That
-//! shell needs `BENCH_LEDGER`, a file that gets `+ KIND-KEY N_INPUTS` when it begins and `- KIND-KEY` when it ends, and
-//! `BENCH_FAIL`, a folder: a stage with a file of its name in there fails.
+//! on a stage, several separated by `;`: `KIND=exit` dies, `KIND=garbage` writes no event, `KIND=fail:FAILURE_KIND`
+//! fails, `KIND=touch:FILE` changes a file before it is done, `KIND=wait:MS` takes its time until asked to stop,
+//! `KIND=stuck:MS` does so whether asked or not, `KIND=silent:MS` without a sign of life. `FAKE_ENGINE_ONCE`, a folder:
+//! each of these happens once, and leaves a file there.
 
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, Write};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 use tacq_protocol::event::Provenance;
-use tacq_protocol::{Event, FailureKind, PROTOCOL_VERSION, Request};
-use tacq_testkit::fake::{run_body, write_output, write_results};
+use tacq_protocol::{Control, Event, FailureKind, PROTOCOL_VERSION, Request};
+use tacq_testkit::fake::write_output;
+
+/// Set when the driver asked to stop.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Time between two heartbeats.
+const HEARTBEAT: Duration = Duration::from_millis(200);
 
 fn main() -> io::Result<()> {
     say(&Event::Ready {
@@ -25,8 +33,20 @@ fn main() -> io::Result<()> {
         libtorch: "none".into(),
         cuda_devices: 0,
     })?;
-    for line in io::stdin().lock().lines() {
-        let request: Request = serde_json::from_str(&line?)?;
+    let (sender, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            let is_stop = matches!(serde_json::from_str(&line), Ok(Control::Stop));
+            STOPPING.store(is_stop, Ordering::Relaxed);
+            if !is_stop && sender.send(line).is_err() {
+                return;
+            }
+        }
+        // As the engine does: without a driver there is nothing to go on for.
+        std::process::exit(0);
+    });
+    for line in requests {
+        let request: Request = serde_json::from_str(&line)?;
         answer(&request)?;
     }
     Ok(())
@@ -39,29 +59,46 @@ fn answer(request: &Request) -> io::Result<()> {
         OpenOptions::new().create(true).append(true).open(path)?.write_all(format!("{kind}\n").as_bytes())?;
     }
     let told = std::env::var("FAKE_ENGINE_DO").unwrap_or_default();
-    if let Some((_, what)) = told.split_once('=').filter(|(on, _)| *on == kind) {
+    let mut orders = told.split(';').filter_map(|order| order.split_once('='));
+    if let Some((_, what)) = orders.find(|(on, _)| *on == kind).filter(|_| is_due(kind)) {
         match what.split_once(':').unwrap_or((what, "")) {
             ("exit", _) => std::process::exit(9),
             ("garbage", _) => return writeln!(io::stdout(), "Segmentation fault (not an event)"),
             ("fail", kind) => {
                 let kind: FailureKind = serde_json::from_value(Value::from(kind))?;
-                let message = "told to fail".to_owned();
-                return say(&Event::Failed { id: request.id, kind, message, hint: Some("do not".into()) });
+                return fail(request, kind, "told to fail");
             }
             ("touch", file) => fs::write(file, json!("changed").to_string())?,
-            ("wait", ms) => std::thread::sleep(Duration::from_millis(ms.parse().unwrap_or(100))),
+            ("silent", ms) => std::thread::sleep(span(ms)),
+            (how @ ("wait" | "stuck"), ms) => {
+                let started = Instant::now();
+                while started.elapsed() < span(ms) {
+                    std::thread::sleep(HEARTBEAT.min(span(ms)));
+                    say(&Event::Heartbeat { id: request.id })?;
+                    if how == "wait" && STOPPING.load(Ordering::Relaxed) {
+                        return fail(request, FailureKind::Interrupted, "stopped as asked");
+                    }
+                }
+            }
             _ => {}
         }
     }
-    if std::env::var_os("FAKE_ENGINE_SHELL").is_none() {
-        write_output(request)?;
-    } else if run_body(request)? {
-        write_results(request)?;
-    } else {
-        let message = "the shell failed".to_owned();
-        return say(&Event::Failed { id: request.id, kind: FailureKind::Numerics, message, hint: None });
-    }
+    write_output(request)?;
     say(&Event::Done { id: request.id, provenance: Provenance { wall_secs: 1.0, ..Provenance::default() } })
+}
+
+/// Whether what is to be done on a kind of stage is still to be done.
+fn is_due(kind: &str) -> bool {
+    let Some(folder) = std::env::var_os("FAKE_ENGINE_ONCE") else { return true };
+    OpenOptions::new().create_new(true).write(true).open(Path::new(&folder).join(kind)).is_ok()
+}
+
+fn span(ms: &str) -> Duration {
+    Duration::from_millis(ms.parse().unwrap_or(100))
+}
+
+fn fail(request: &Request, kind: FailureKind, message: &str) -> io::Result<()> {
+    say(&Event::Failed { id: request.id, kind, message: message.to_owned(), hint: Some("do not".into()) })
 }
 
 fn say(event: &Event) -> io::Result<()> {

@@ -110,6 +110,9 @@ impl Session {
         let batch = batch.into_iter().map(record).collect();
         self.records.push(batch)?;
         self.report(context);
+        if self.records.len() < self.items.len() {
+            context.go_on()?;
+        }
         Ok(())
     }
 

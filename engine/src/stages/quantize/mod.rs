@@ -78,6 +78,7 @@ fn round_layers(
             parts.write(layer, &matrices)?;
         }
         context.report(layer as u64 + 1, layers.len() as u64, "layers");
+        context.go_on()?;
     }
     Ok(())
 }
@@ -109,6 +110,7 @@ fn pass_layers(
             parts.write(layer, &matrices)?;
         }
         context.report(layer as u64 + 1, count as u64, "layers");
+        context.go_on()?;
     }
     let t = blockwise.timings();
     let message = format!(

@@ -1,0 +1,101 @@
+//! A reserved stage with all that running it takes, and how what it made is committed.
+
+use super::run_folder::unix_now;
+use super::worker::{Failure, LaunchError};
+use crate::fsx;
+use crate::plan::{Source, SourceFile, Stage, StageId};
+use crate::store::{Artifact, Execution, Fingerprint, Reservation, StoreError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tacq_protocol::event::Provenance;
+use tacq_protocol::{FailureKind, Request};
+
+/// A stage that this process may compute.
+pub(super) struct Job {
+    pub label: String,
+    pub request: Request,
+    pub reservation: Reservation,
+    /// The user's files that the stage reads directly.
+    pub sources: Vec<WatchedSource>,
+    pub run_dir: Option<PathBuf>,
+}
+
+/// Why a job did not end in an artifact.
+pub(super) enum JobError {
+    Stage(Failure),
+    Store(StoreError),
+    Launch(LaunchError),
+}
+
+impl Job {
+    /// Fails if a source is not what it was when its digest entered the stage's key.
+    pub(super) fn check_sources(&self) -> Result<(), JobError> {
+        self.sources.iter().try_for_each(WatchedSource::check)
+    }
+
+    /// Checks that the sources are still what their digests say, then commits.
+    pub(super) fn commit(self, provenance: Provenance) -> Result<Artifact, JobError> {
+        self.check_sources()?;
+        let sources = self.sources.iter().map(|w| (w.role.clone(), w.source.path.clone())).collect();
+        let execution = execution(provenance, sources, self.run_dir);
+        self.reservation.commit(&self.label, execution).map_err(JobError::Store)
+    }
+}
+
+/// A source that a stage reads, in the role it has there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct WatchedSource {
+    role: String,
+    source: Source,
+}
+
+impl WatchedSource {
+    /// The sources that a stage reads directly.
+    pub(super) fn of(stage: &Stage, stages: &[Stage]) -> Vec<Self> {
+        let source = |input: StageId| stages[input].source.clone();
+        let inputs = stage.inputs.iter();
+        inputs
+            .filter_map(|(role, &i)| source(i).map(|source| Self { role: (*role).to_owned(), source }))
+            .collect()
+    }
+
+    fn check(&self) -> Result<(), JobError> {
+        let changed =
+            |file: &&SourceFile| Fingerprint::of(&file.path).ok().as_ref() != Some(&file.fingerprint);
+        match self.source.files.iter().find(changed) {
+            None => Ok(()),
+            Some(file) => Err(JobError::Stage(Failure {
+                kind: FailureKind::InvalidInput,
+                message: format!(
+                    "the {} file {} changed while the sweep ran",
+                    self.role,
+                    file.path.display()
+                ),
+                hint: Some("run again: what it is now will be hashed anew".to_owned()),
+            })),
+        }
+    }
+}
+
+/// The provenance to store beside an artifact.
+pub(super) fn execution(
+    engine: Provenance,
+    sources: BTreeMap<String, PathBuf>,
+    run: Option<PathBuf>,
+) -> Execution {
+    Execution {
+        engine,
+        driver: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host_name(),
+        committed_unix: unix_now(),
+        sources,
+        run,
+    }
+}
+
+fn host_name() -> String {
+    fsx::read_to_string(Path::new("/proc/sys/kernel/hostname"))
+        .map(|n| n.trim().to_owned())
+        .unwrap_or_default()
+}

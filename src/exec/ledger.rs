@@ -1,0 +1,324 @@
+//! What every way of executing a plan shares: looking stages up, building requests, and writing down how stages end.
+
+use super::download;
+use super::frontier::Frontier;
+use super::job::{self, WatchedSource};
+use super::observer::{Observer, RunEvent};
+use super::options::RunOptions;
+use super::outcome::{ExecError, Outcome, RunSummary, StageFailure};
+use super::retry::Attempts;
+use super::scheduler::Sweep;
+use super::worker::Failure;
+use crate::fsx;
+use crate::plan::{Stage, StageId};
+use crate::store::{Lookup, Reservation, StoreError};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tacq_protocol::artifact::{Files, file, role};
+use tacq_protocol::event::Provenance;
+use tacq_protocol::stage::DownloadParams;
+use tacq_protocol::units::{BatchSize, Device};
+use tacq_protocol::{DataFile, Event, Request, Run, StageParams};
+
+/// How long a stage that another process computes is left alone before it is looked up again.
+const BUSY_POLL: Duration = Duration::from_millis(250);
+
+/// The state of a run.
+pub(super) struct Ledger<'a> {
+    pub sweep: Sweep<'a>,
+    pub options: &'a RunOptions,
+    pub observer: &'a mut dyn Observer,
+    pub frontier: Frontier,
+    /// Nothing more is started.
+    pub halted: bool,
+    attempts: BTreeMap<StageId, Attempts>,
+    requests: BTreeMap<StageId, PathBuf>,
+    next_request: u64,
+    saved_secs: f64,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(sweep: Sweep<'a>, options: &'a RunOptions, observer: &'a mut dyn Observer) -> Self {
+        let frontier = Frontier::new(sweep.plan, sweep.states, sweep.seconds);
+        let count = |wanted: fn(Option<&Outcome>) -> bool| {
+            (0..sweep.plan.stages.len()).filter(|&id| wanted(frontier.outcome(id))).count()
+        };
+        let to_run = count(|outcome| outcome.is_none());
+        let hits = count(|outcome| matches!(outcome, Some(Outcome::Hit)));
+        observer.on(&RunEvent::Planned { to_run, hits });
+        Self {
+            sweep,
+            options,
+            observer,
+            frontier,
+            halted: false,
+            attempts: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            next_request: 1,
+            saved_secs: sweep.states.hit_secs(),
+        }
+    }
+
+    /// A stage of the plan.
+    pub(super) fn stage(&self, id: StageId) -> &'a Stage {
+        &self.sweep.plan.stages[id]
+    }
+
+    /// Takes a ready stage and reserves it. Without a reservation the stage needs nobody any more: it failed, is there,
+    /// or is looked at again later.
+    pub(super) fn reserve(&mut self, id: StageId) -> Result<Option<Reservation>, ExecError> {
+        self.frontier.take(id);
+        if let Some(failure) = self.lost_input(id)? {
+            self.failed(id, failure);
+            return Ok(None);
+        }
+        let stage = self.stage(id);
+        let identity = stage.identity.as_ref().expect("blocked stages are never ready");
+        match self.sweep.store.reserve(&identity.payload)? {
+            Lookup::Hit(artifact) => {
+                self.saved_secs += artifact.manifest.execution.engine.wall_secs;
+                self.observer.on(&RunEvent::ComputedElsewhere { label: &stage.label });
+                self.frontier.finish(id, Outcome::Hit);
+                Ok(None)
+            }
+            Lookup::Busy => {
+                self.observer.on(&RunEvent::Waiting { label: &stage.label });
+                self.frontier.postpone(id, Instant::now() + BUSY_POLL);
+                Ok(None)
+            }
+            Lookup::Miss(reservation) => Ok(Some(reservation)),
+        }
+    }
+
+    /// `download` of local files: they were hashed when the plan was made, so only their list is stored.
+    pub(super) fn fix_source(&mut self, id: StageId, reservation: Reservation) -> Result<(), ExecError> {
+        let stage = self.stage(id);
+        let StageParams::Download(DownloadParams::Local(params)) = &stage.params else {
+            unreachable!("asked for local sources only")
+        };
+        let dir = reservation.output_dir()?;
+        let text = serde_json::to_vec_pretty(&Files { files: params.files.clone() }).expect("plain data");
+        fsx::write_atomic(&dir.join(file::FILES), &text).map_err(|e| self.store_error(e))?;
+        let sources = stage.source.iter().map(|s| ("source".to_owned(), s.path.clone())).collect();
+        reservation.commit(&stage.label, job::execution(Provenance::default(), sources, self.run_dir()))?;
+        self.observer.on(&RunEvent::Computed { label: &stage.label, wall_secs: 0.0, resumed: false });
+        self.frontier.finish(id, Outcome::Computed { wall_secs: 0.0 });
+        Ok(())
+    }
+
+    /// The request for a stage, frozen in the run's folder.
+    pub(super) fn request(
+        &mut self,
+        id: StageId,
+        reservation: &Reservation,
+        device: Device,
+    ) -> Result<Request, ExecError> {
+        let stage = self.stage(id);
+        let (mut inputs, mut data) = (BTreeMap::new(), BTreeMap::new());
+        for (&role, &input) in &stage.inputs {
+            let input = self.stage(input);
+            let artifact = || {
+                let key = input.key().expect("inputs of a stage with a key have keys");
+                self.sweep.store.artifact_dir(input.kind(), key)
+            };
+            match (&input.source, &input.remote) {
+                (Some(source), _) if role::DATA.contains(&role) => {
+                    data.insert(role.to_owned(), source.data_files());
+                }
+                (None, Some(_)) if role::DATA.contains(&role) => {
+                    data.insert(role.to_owned(), self.downloaded(input, &absolute(artifact()))?);
+                }
+                (Some(source), _) => _ = inputs.insert(role.to_owned(), absolute(source.path.clone())),
+                (None, Some(_)) => {
+                    inputs.insert(role.to_owned(), absolute(artifact()).join(file::FILES_DIR));
+                }
+                (None, None) => _ = inputs.insert(role.to_owned(), absolute(artifact())),
+            }
+        }
+        let settings = &self.options.settings;
+        let batch_size = self.attempts(id).batch_size(settings.batch_size.map(BatchSize::get));
+        let request = Request {
+            id: self.next_request,
+            stage: stage.params.clone(),
+            inputs,
+            data,
+            output: absolute(reservation.output_dir()?),
+            progress: absolute(reservation.progress_dir(device)?),
+            run: Run {
+                device,
+                threads: settings.threads,
+                checkpoint_secs: settings.checkpoint_secs,
+                batch_size: batch_size
+                    .map(|n| BatchSize::new(n.into()).expect("from one to what was asked for")),
+            },
+        };
+        self.next_request += 1;
+        if let Some(folder) = self.sweep.folder {
+            let name = format!("{}-{}", stage.kind(), reservation.key().short());
+            let path = folder.write_request(&name, &request).map_err(|e| self.store_error(e))?;
+            self.requests.insert(id, path);
+        }
+        Ok(request)
+    }
+
+    /// The user's files that a stage reads directly.
+    pub(super) fn sources(&self, id: StageId) -> Vec<WatchedSource> {
+        WatchedSource::of(self.stage(id), &self.sweep.plan.stages)
+    }
+
+    /// Where the run leaves its record.
+    pub(super) fn run_dir(&self) -> Option<PathBuf> {
+        self.sweep.folder.map(|folder| folder.dir().to_owned())
+    }
+
+    /// How often a stage failed so far.
+    pub(super) fn attempts(&self, id: StageId) -> Attempts {
+        self.attempts.get(&id).copied().unwrap_or_default()
+    }
+
+    /// The files of a downloaded data set.
+    fn downloaded(&self, stage: &Stage, artifact: &Path) -> Result<Vec<DataFile>, ExecError> {
+        let key = stage.key().expect("inputs of a stage with a key have keys");
+        let files: Option<Files> = self.sweep.store.read_json(stage.kind(), key, file::FILES)?;
+        let folder = artifact.join(file::FILES_DIR);
+        let data_file = |path: String| DataFile {
+            name: path.rsplit('/').next().unwrap_or(&path).to_owned(),
+            path: folder.join(&path),
+        };
+        Ok(files.into_iter().flat_map(|files| files.files).map(|file| data_file(file.path)).collect())
+    }
+
+    /// Why a downloaded input of a stage is not what it was when the run began, if so.
+    fn lost_input(&self, id: StageId) -> Result<Option<Failure>, ExecError> {
+        for &input in self.stage(id).inputs.values() {
+            let input = self.stage(input);
+            let Some(key) = input.key().filter(|_| input.remote.is_some()) else { continue };
+            match self.sweep.store.get(input.kind(), key) {
+                Err(error @ StoreError::Damaged { .. }) => {
+                    return Ok(Some(download::lost(&input.label, &error)));
+                }
+                other => other?,
+            };
+        }
+        Ok(None)
+    }
+
+    /// Tells whoever watches that a stage was given to a worker.
+    pub(super) fn started(&mut self, id: StageId, device: Option<Device>) {
+        let label = &self.stage(id).label;
+        self.observer.on(&RunEvent::Started { label, device });
+    }
+
+    /// Passes on what a worker says.
+    pub(super) fn event(&mut self, id: StageId, event: &Event) {
+        let label = &self.stage(id).label;
+        match event {
+            Event::Progress { done, total, unit, .. } => {
+                self.observer.on(&RunEvent::Progress { label, done: *done, total: *total, unit });
+            }
+            Event::Log { level, message, .. } => {
+                tracing::info!(stage = %label, ?level, "{message}");
+                self.observer.on(&RunEvent::Log { label, level: *level, message });
+            }
+            Event::Ready { .. } | Event::Heartbeat { .. } | Event::Done { .. } | Event::Failed { .. } => {}
+        }
+    }
+
+    /// A stage's artifact was committed.
+    pub(super) fn computed(&mut self, id: StageId, provenance: &Provenance) {
+        let label = &self.stage(id).label;
+        let (wall_secs, resumed) = (provenance.wall_secs, provenance.resumed);
+        tracing::info!(stage = %label, wall_secs, resumed, peak_bytes = provenance.peak_bytes, "computed");
+        self.observer.on(&RunEvent::Computed { label, wall_secs, resumed });
+        self.frontier.finish(id, Outcome::Computed { wall_secs });
+    }
+
+    /// An attempt failed: another one follows later, if that may help; else the stage failed.
+    pub(super) fn attempt_failed(&mut self, id: StageId, failure: Failure) {
+        let retries = self.options.settings.of(self.stage(id).kind()).retries;
+        let pause = self.attempts.entry(id).or_default().after(failure.kind, retries);
+        match pause.filter(|_| !self.halted) {
+            Some(pause) => {
+                let label = &self.stage(id).label;
+                tracing::warn!(stage = %label, "retrying: {failure}");
+                self.observer.on(&RunEvent::Retrying { label, failure: &failure });
+                self.frontier.postpone(id, Instant::now() + pause);
+            }
+            None => self.failed(id, failure),
+        }
+    }
+
+    /// A stage failed, and all that reads it is blocked.
+    pub(super) fn failed(&mut self, id: StageId, failure: Failure) {
+        let label = &self.stage(id).label;
+        tracing::error!(stage = %label, kind = %failure.kind, "{failure}");
+        self.observer.on(&RunEvent::Failed { label, failure: &failure });
+        self.frontier.fail(id, failure);
+        self.halted |= self.options.fail_fast;
+    }
+
+    /// A stage was left because the run ends.
+    pub(super) fn cancelled(&mut self, id: StageId) {
+        self.frontier.finish(id, Outcome::Cancelled);
+    }
+
+    fn store_error(&self, source: fsx::FsError) -> ExecError {
+        ExecError::Store(StoreError::Fs { root: self.sweep.store.root().to_owned(), source })
+    }
+
+    /// How the run ended, in numbers and stage by stage.
+    pub(super) fn close(self, wall_secs: f64, interrupted: bool) -> (RunSummary, Vec<Outcome>) {
+        let plan = self.sweep.plan;
+        let outcomes = self.frontier.into_outcomes();
+        let saved_secs = self.saved_secs;
+        let mut summary = RunSummary { wall_secs, saved_secs, interrupted, ..RunSummary::default() };
+        for outcome in &outcomes {
+            match outcome {
+                Outcome::Hit => summary.reused += 1,
+                Outcome::Computed { .. } => summary.computed += 1,
+                Outcome::Failed(_) => summary.failed += 1,
+                Outcome::Blocked { .. } => summary.blocked += 1,
+                Outcome::Cancelled => summary.cancelled += 1,
+                Outcome::Unneeded => {}
+            }
+        }
+        let done = |id: &StageId| matches!(outcomes[*id], Outcome::Hit | Outcome::Computed { .. });
+        summary.trials = plan.trials.len();
+        summary.trials_done =
+            plan.trials.iter().filter(|t| t.evaluations.iter().all(|(_, id)| done(id))).count();
+        summary.failures = failures(&plan.stages, &outcomes, &self.requests);
+        (summary, outcomes)
+    }
+}
+
+fn failures(
+    stages: &[Stage],
+    outcomes: &[Outcome],
+    requests: &BTreeMap<StageId, PathBuf>,
+) -> Vec<StageFailure> {
+    let mut blocked: BTreeMap<StageId, Vec<String>> = BTreeMap::new();
+    for (outcome, stage) in outcomes.iter().zip(stages) {
+        if let Outcome::Blocked { by } = outcome {
+            blocked.entry(*by).or_default().push(stage.label.clone());
+        }
+    }
+    let failed = outcomes.iter().enumerate().filter_map(|(id, outcome)| match outcome {
+        Outcome::Failed(failure) => Some((id, failure.clone())),
+        _ => None,
+    });
+    failed
+        .map(|(id, failure)| StageFailure {
+            label: stages[id].label.clone(),
+            key: stages[id].key().map(|k| k.short()).unwrap_or_default(),
+            failure,
+            blocks: blocked.remove(&id).unwrap_or_default(),
+            request: requests.get(&id).cloned(),
+        })
+        .collect()
+}
+
+/// Engines run in another working folder or on another node: they get absolute paths.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
