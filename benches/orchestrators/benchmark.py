@@ -6,13 +6,12 @@ import time
 
 from orchestrators import workspace
 from orchestrators.graph import SHAPES, Graph
-from orchestrators.results import Cell, Rep
+from orchestrators.results import NO_FIRST_RUN, Cell, Rep
 from orchestrators.scenarios import ACTIONS, BIG, BUILT, SCENARIOS, WITH_JOBS, DidNotFinish
 
 # What tools without a cache, or without bodies, are for.
 ONLY_COLD = {"loop": ("version", "cold"), "tacq-sweep-bare": ("plan-empty", "cold", "plan-done", "noop")}
 BIG_N = 110
-NO_FIRST_RUN = "the first run did not finish, or failed"
 
 
 class Benchmark:

@@ -3,7 +3,7 @@
 import statistics
 
 from orchestrators.graph import SHAPES
-from orchestrators.results import Cell
+from orchestrators.results import NO_FIRST_RUN, Cell
 from orchestrators.scenarios import BIG
 
 RIVALS = ("dvc", "dvc-fast", "snakemake", "snakemake-fast", "redun", "redun-fast")
@@ -40,7 +40,7 @@ def faster(results, scenario, n):
     ours = median(results, Cell(OURS, scenario, n, 1))
     times = {name: median(results, Cell(name, scenario, n, 1)) for name in RIVALS}
     known = {name: value for name, value in times.items() if value is not None}
-    missing = [name for name in RIVALS if not results.of(Cell(name, scenario, n, 1))]
+    missing = [name for name in RIVALS if not has_been_timed(results.of(Cell(name, scenario, n, 1)))]
     if ours is None or not known:
         return [goal, "—", verdict(None)]
     best = min(known, key=known.get)
@@ -50,6 +50,11 @@ def faster(results, scenario, n):
         # One that is not measured could be the best.
         return [goal, f"{text}; without {', '.join(missing)}", verdict(None if ratio >= TIMES_FASTER else False)]
     return [goal, text, verdict(ratio >= TIMES_FASTER)]
+
+
+def has_been_timed(reps):
+    """Whether it ran, to its end or to the cap."""
+    return bool(reps) and all(rep.note != NO_FIRST_RUN for rep in reps)
 
 
 def overhead(results, tool, n):

@@ -76,13 +76,20 @@ class Running:
         peak = max(self.peak, usage.ru_maxrss * 1024)
         return Outcome(wall, peak, self.process.returncode, timed_out, text)
 
+    def has_ended(self):
+        """Whether it is over; `wait` then returns at once."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, options) is not None
+
     def kill(self):
         """kill -9 to the process and everything in its session, as a machine that loses power would."""
-        for pid in session(self.process.pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        # Twice, for what was born while the first list was made.
+        for _ in range(2):
+            for pid in session(self.process.pid):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
 
 
 def run(argv, folder, environment, log, limit_secs=None):

@@ -4,6 +4,9 @@ import dataclasses
 import json
 import os
 
+# The note of a repetition that could not even begin.
+NO_FIRST_RUN = "the first run did not finish, or failed"
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:

@@ -135,21 +135,21 @@ def touched(space, limit_secs):
 
 def killed(space, limit_secs):
     """Everything is killed when half of the bodies have ended. What had ended must not be executed again, except what
-    was in flight; what a user has to type before the tool goes on is counted."""
+    was in flight; what a user has to type before the tool goes on is counted. The time is that after the kill."""
     started = time.perf_counter()
     space.ledger.clear()
     running = space.start(space.tool.run(space.project, space.jobs))
     half = len(space.tool.bodies(space.graph)) // 2
-    while space.ledger.n_ended() < half and running.process.poll() is None:
+    while space.ledger.n_ended() < half and not running.has_ended():
         if time.perf_counter() - started > limit_secs:
             running.kill()
             raise DidNotFinish(running.wait())
         time.sleep(0.005)
-    was_running = running.process.returncode is None
+    is_over = running.has_ended()
     running.kill()
-    running.wait()
-    if not was_running:
-        return Rep(0.0, 0, False, "it ended before half of the bodies had")
+    last = running.wait()
+    if is_over:
+        return Rep(last.wall_secs, last.peak_bytes, False, f"it was over before the kill: {last_line(space, last)}")
     _, ended_before, _, _ = space.executed()
     space.ledger.clear()
     left = limit_secs - (time.perf_counter() - started)

@@ -93,6 +93,11 @@ class Oracle(unittest.TestCase):
         rep = scenarios.killed(self.project(everything), 60)
         self.assertFalse(rep.right)
 
+    def test_a_run_that_ends_before_the_kill_is_told(self):
+        rep = scenarios.killed(self.project(lambda lines: lines[:3]), 60)
+        self.assertFalse(rep.right)
+        self.assertIn("over before the kill", rep.note)
+
     def test_two_runs_without_a_lock_are_found(self):
         rep = scenarios.two_runs(self.project(everything), 60)
         self.assertIn("12 executed more than once", rep.note)
