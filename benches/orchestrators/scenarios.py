@@ -138,29 +138,12 @@ def killed(space, limit_secs):
     was in flight; what a user has to type before the tool goes on is counted. The time is that after the kill."""
     started = time.perf_counter()
     space.ledger.clear()
-    running = space.start(space.tool.run(space.project, space.jobs))
-    half = len(space.tool.bodies(space.graph)) // 2
-    while space.ledger.n_ended() < half and not running.has_ended():
-        if time.perf_counter() - started > limit_secs:
-            running.kill()
-            raise DidNotFinish(running.wait())
-        time.sleep(0.005)
-    is_over = running.has_ended()
-    running.kill()
-    last = running.wait()
-    if is_over:
-        return Rep(last.wall_secs, last.peak_bytes, False, f"it was over before the kill: {last_line(space, last)}")
+    over = kill_at_half(space, limit_secs)
+    if over:
+        return Rep(over.wall_secs, over.peak_bytes, False, f"it was over before the kill: {last_line(space, over)}")
     _, ended_before, _, _ = space.executed()
     space.ledger.clear()
-    left = limit_secs - (time.perf_counter() - started)
-    outcome = finish(space.run(space.tool.run(space.project, space.jobs), left))
-    wall, peak, steps = outcome.wall_secs, outcome.peak_bytes, 0
-    refusal = ""
-    if outcome.code != 0:
-        refusal = last_line(space, outcome)
-        for argv in space.tool.by_hand(space.project, space.jobs):
-            outcome = finish(space.run(argv, left - wall))
-            wall, peak, steps = wall + outcome.wall_secs, max(peak, outcome.peak_bytes), steps + 1
+    rep, outcome = resume(space, limit_secs - (time.perf_counter() - started))
     began, _, _, _ = space.executed()
     again = set(began) & set(ended_before)
     missing = space.tool.bodies(space.graph) - set(ended_before) - set(began)
@@ -170,8 +153,40 @@ def killed(space, limit_secs):
         problems.append(f"{len(again)} executed again that had ended")
     if missing or wrong:
         problems.append(f"{len(missing)} never executed, {len(wrong)} outputs wrong")
-    extra = {"again": len(again), "by_hand": steps, "refusal": refusal}
-    return Rep(wall, peak, not problems, "; ".join(problems), extra=extra)
+    rep.right, rep.note = not problems, "; ".join(problems)
+    rep.extra["again"] = len(again)
+    return rep
+
+
+def kill_at_half(space, limit_secs):
+    """Starts a run and kills it when half of the bodies have ended; returns its outcome if it was over before."""
+    running = space.start(space.tool.run(space.project, space.jobs))
+    half = len(space.tool.bodies(space.graph)) // 2
+    while space.ledger.n_ended() < half and not running.has_ended():
+        if time.perf_counter() - running.started > limit_secs:
+            running.kill()
+            raise DidNotFinish(running.wait())
+        time.sleep(0.005)
+    is_over = running.has_ended()
+    running.kill()
+    outcome = running.wait()
+    return outcome if is_over else None
+
+
+def resume(space, limit_secs):
+    """Runs again, and if that is refused does what the tool's documentation says, the least first. Times add up."""
+    outcome = finish(space.run(space.tool.run(space.project, space.jobs), limit_secs))
+    rep = Rep(outcome.wall_secs, outcome.peak_bytes, extra={"by_hand": 0, "refusals": []})
+    for commands in space.tool.by_hand(space.project, space.jobs):
+        if outcome.code == 0:
+            break
+        rep.extra["refusals"].append(last_line(space, outcome))
+        rep.extra["by_hand"] = len(commands)
+        for argv in commands:
+            outcome = finish(space.run(argv, limit_secs - rep.wall_secs))
+            rep.wall_secs += outcome.wall_secs
+            rep.peak_bytes = max(rep.peak_bytes, outcome.peak_bytes)
+    return rep, outcome
 
 
 def two_runs(space, limit_secs):

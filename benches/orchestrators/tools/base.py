@@ -71,7 +71,8 @@ class Tool:
         raise NotImplementedError
 
     def by_hand(self, folder, jobs):
-        """Commands that a user has to type after a kill if running again is refused, the last one resumes."""
+        """What a user types after a kill if running again is refused: sequences of commands, the shortest first, each
+        of which ends with one that resumes."""
         return []
 
     def bodies(self, graph):

@@ -75,7 +75,7 @@ class Dvc(Tool):
 
     def by_hand(self, folder, jobs):
         # https://dvc.org/doc/user-guide/troubleshooting#lock-issue
-        return [["rm", "-f", ".dvc/tmp/rwlock", ".dvc/tmp/lock"], self.run(folder, jobs)]
+        return [[["rm", "-f", ".dvc/tmp/rwlock", ".dvc/tmp/lock"], self.run(folder, jobs)]]
 
 
 class FastDvc(Dvc):

@@ -72,7 +72,8 @@ class Snakemake(Tool):
     def by_hand(self, folder, jobs):
         # https://snakemake.readthedocs.io/en/stable/project_info/faq.html
         unlock = [self.program("snakemake"), "--unlock"]
-        return [unlock, [*self.run(folder, jobs), "--rerun-incomplete"]]
+        resume = [*self.run(folder, jobs), "--rerun-incomplete"]
+        return [[resume], [unlock, resume]]
 
 
 class FastSnakemake(Snakemake):
