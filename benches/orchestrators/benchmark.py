@@ -38,7 +38,7 @@ class Benchmark:
     def _has(tool, scenario, n):
         if scenario == "version" or (scenario in BIG and n != BIG_N):
             return False
-        if scenario.startswith("plan") and not tool.has_plan:
+        if scenario.startswith("plan") and scenario not in tool.plans:
             return False
         return scenario in ONLY_COLD.get(tool.name, (scenario,))
 

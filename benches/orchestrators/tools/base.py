@@ -20,8 +20,8 @@ class Tool:
     jobs = (1, 2)
     #: What it looks at before it calls a stage done.
     verifies = ""
-    #: Whether there is a dry run.
-    has_plan = True
+    #: When it can say what would run.
+    plans = ("plan-empty", "plan-done")
     #: Whether it spawns the bodies, so that the ledger tells what it did.
     spawns = True
 

@@ -13,7 +13,7 @@ class Loop(Tool):
     settings = "`sh -c BODY`, line after line"
     jobs = (1,)
     verifies = "nothing: it always runs everything"
-    has_plan = False
+    plans = ()
 
     def version_argv(self):
         return ["sh", "-c", ":"]

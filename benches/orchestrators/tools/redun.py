@@ -5,6 +5,7 @@ from orchestrators.graph import RULES
 from orchestrators.tools.base import Tool, write, write_json
 
 HEAD = '''\
+import glob
 import itertools
 import json
 import os
@@ -43,12 +44,16 @@ def give_up(results):
     raise RuntimeError("some stages failed")
 
 
-# Not cached: what it reads, parameters and the user's files, is looked at in each run.
-@task(cache=False)
-def main(keep_going: bool = False):
-    with open("parameters.json") as file:
-        tasks = json.load(file)["tasks"]
+# What it reads is among its arguments, so that a change of a file is seen although it is cached itself.
+@task()
+def main(
+    keep_going: bool = False,
+    parameters: File = File("parameters.json"),
+    sources: list = [File(path) for path in sorted(glob.glob("sources/**", recursive=True)) if os.path.isfile(path)],
+):
+    tasks = json.loads(parameters.read())["tasks"]
     lengths = {lengths!r}
+    by_path = {{file.path: file for file in sources}}
     stages = {{}}
 {expressions}
     evaluations = [stages[name] for name in {evaluations}]
@@ -79,6 +84,8 @@ class Redun(Tool):
     package = ("redun", "0.44.1")
     name = "redun"
     verifies = "database; size and mtime of files of all stages"
+    # A dry run ends at the first task that has not run, which is `main`.
+    plans = ("plan-done",)
     options = ""
 
     def version_argv(self):
@@ -108,7 +115,7 @@ class Redun(Tool):
                     output=own.output,
                 )
             )
-            inputs = [f'stages[f"{name}"]' for name in own.inputs] + [f'File(f"{path}")' for path in own.sources]
+            inputs = [f'stages[f"{name}"]' for name in own.inputs] + [f'by_path[f"{path}"]' for path in own.sources]
             expressions.append(
                 EXPRESSION.format(
                     loop=", ".join(axes) + ",",

@@ -29,7 +29,7 @@ class Tango(Tool):
     name = "tango"
     settings = "defaults; `-j 1` and `-j 2` start a process per step"
     verifies = "arguments; neither inputs nor outputs are looked at"
-    has_plan = False
+    plans = ()
 
     def version_argv(self):
         return [self.program("tango"), "--version"]
