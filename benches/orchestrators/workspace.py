@@ -71,6 +71,9 @@ class Workspace:
         own = {"HOME": self.home, "LC_ALL": "C.UTF-8", **self.ledger.environment()}
         # What `git init` looks for is the project's, not that of a repository around it.
         own["GIT_CEILING_DIRECTORIES"] = self.root
+        if self.tool.home:
+            # As in an environment that is activated: tango starts itself by name.
+            own["PATH"] = os.path.join(self.tool.home, "bin") + os.pathsep + keep.get("PATH", os.defpath)
         return {**keep, **own, **self.tool.environment(self.project)}
 
     def start(self, argv, log="log"):

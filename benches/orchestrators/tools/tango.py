@@ -27,7 +27,7 @@ class Tango(Tool):
 
     package = ("ai2-tango", "1.3.2")
     name = "tango"
-    settings = "defaults; `-j 1` and `-j 2` start a process per step"
+    settings = "defaults; with two steps side by side it starts a process for each"
     verifies = "arguments; neither inputs nor outputs are looked at"
     plans = ()
 
@@ -58,4 +58,6 @@ class Tango(Tool):
     def run(self, folder, jobs, keep_going=False):
         # It always keeps going: https://ai2-tango.readthedocs.io/en/latest/api/components/executor.html
         argv = [self.program("tango"), "run", "steps.json", "--include-package", "bench_steps"]
-        return [*argv, "--workspace", "workspace", "--parallelism", str(jobs)]
+        argv += ["--workspace", "workspace"]
+        # By default it runs all steps in its own process, one after the other.
+        return argv if jobs == 1 else [*argv, "--parallelism", str(jobs)]
