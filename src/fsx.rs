@@ -68,6 +68,19 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).map_err(fail("create the folder", path))
 }
 
+/// Creates a folder of this name, or of the next free one beside it, that nobody else has.
+pub fn create_new_dir(parent: &Path, name: &str) -> Result<PathBuf, FsError> {
+    let names = std::iter::once(name.to_owned()).chain((2..).map(|n| format!("{name}-{n}")));
+    for path in names.map(|name| parent.join(name)) {
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(fail("create the folder", &path)(error)),
+        }
+    }
+    unreachable!("names do not run out")
+}
+
 /// Removes a folder and all in it; a folder that is not there is fine.
 pub fn remove_dir_all(path: &Path) -> Result<(), FsError> {
     match fs::remove_dir_all(path) {
@@ -249,6 +262,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
         return Err(fail("write", path)(source));
     }
     sync(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+}
+
+/// Replaces a file as a whole without waiting for the disk: for what may be lost in a power failure.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let temporary = temporary(path);
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|source| {
+        // Best effort: the error that matters is this one.
+        let _ = fs::remove_file(&temporary);
+        fail("write", path)(source)
+    })
 }
 
 /// Like [`write_atomic`], but leaves a file alone that already holds these bytes.

@@ -80,6 +80,22 @@ impl ExampleArgs {
     }
 }
 
+/// Which runs are listed.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct HistoryArgs {
+    /// Only runs of this experiment; its store.
+    pub file: Option<PathBuf>,
+    /// The store's folder; .tacq if not said here nor by the experiment.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// At most so many, the newest; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
 /// Which of several outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -137,6 +153,9 @@ pub(super) enum Command {
         /// Show the plan and stop.
         #[arg(long)]
         dry_run: bool,
+        /// Write how the run ended to this file as JSON, whether it has something to do or not.
+        #[arg(long, value_name = "FILE")]
+        summary_json: Option<PathBuf>,
         /// The engine program, in place of the tacq-engine beside this one.
         #[arg(long, env = "TACQ_ENGINE", value_name = "PATH")]
         engine: Option<PathBuf>,
@@ -149,12 +168,15 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
-    /// Explain why a stage or trial would run: which field of its key differs from the nearest artifact.
+    /// List the runs of a store, or of one experiment: when, how they ended, what they did.
+    History(HistoryArgs),
+    /// Explain why stages would run: which field of their keys differs from the nearest artifact.
     Why {
         #[command(flatten)]
         file: FileArgs,
-        /// A stage's label or key, a trial's label, or a pattern with `*` and `?`.
-        target: String,
+        /// A stage's label or key, a trial's label, or a pattern with `*` and `?`. Without it: the causes of all that
+        /// would run, and how much each brings with it.
+        target: Option<String>,
         /// Output format.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,

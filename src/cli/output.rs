@@ -123,6 +123,35 @@ pub(super) fn duration(secs: f64) -> String {
     }
 }
 
+/// Bytes as a person says them, in decimal units.
+pub(super) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && value < 9.95);
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// Seconds since 1970 as a date and a time in UTC: `2026-11-22 17:05`.
+pub(super) fn moment(unix: u64) -> String {
+    let (days, secs) = (unix / 86_400, unix % 86_400);
+    // Years counted from March, so that the day that comes and goes is a year's last; 719,468 days lie between
+    // 0000-03-01 and 1970-01-01, 146,097 in 400 years.
+    let day = days + 719_468;
+    let (era, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = year + era * 400 + next;
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", secs / 3600, secs / 60 % 60)
+}
+
 /// `1 stage`, `2 stages`.
 pub(super) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
@@ -141,6 +170,21 @@ mod tests {
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("日本語の", 4), ["日本", "語の"]);
         assert_eq!(wrap("unbroken line", usize::MAX), ["unbroken line"]);
+    }
+
+    #[test]
+    fn moments_are_those_of_the_calendar() {
+        assert_eq!(moment(0), "1970-01-01 00:00");
+        assert_eq!(moment(951_782_399), "2000-02-28 23:59");
+        assert_eq!(moment(951_782_400), "2000-02-29 00:00");
+        assert_eq!(moment(1_798_761_599), "2026-12-31 23:59");
+        assert_eq!(moment(4_107_542_400), "2100-03-01 00:00");
+    }
+
+    #[test]
+    fn bytes_have_two_digits_at_least() {
+        assert_eq!([0, 999, 1000, 9_949_999].map(bytes), ["0 B", "999 B", "1.0 kB", "9.9 MB"]);
+        assert_eq!(bytes(41_234_000_000), "41 GB");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the driver downloads itself: on threads of their own, beside the devices.
 
-use super::job::{self, JobError};
+use super::job::{self, JobError, Made};
 use super::local::{Message, Seat};
 use super::worker::Failure;
 use crate::digest::Digest;
@@ -54,7 +54,7 @@ impl Lane<'_> {
         }
     }
 
-    fn download(&self, job: DownloadJob) -> Result<Provenance, JobError> {
+    fn download(&self, job: DownloadJob) -> Result<Made, JobError> {
         let started = Instant::now();
         let output = job.reservation.output_dir().map_err(JobError::Store)?;
         let folder = output.join(file::FILES_DIR);
@@ -72,12 +72,11 @@ impl Lane<'_> {
         let provenance = Provenance { wall_secs: started.elapsed().as_secs_f64(), ..Provenance::default() };
         let sources: BTreeMap<String, PathBuf> =
             job.remote.iter().map(|remote| ("source".to_owned(), remote.to_string().into())).collect();
-        let execution = job::execution(provenance.clone(), sources, job.run_dir.clone());
+        let execution = job::execution(provenance, sources, job.run_dir.clone());
         let in_artifact =
             |file: FileDigest| FileDigest { path: format!("{}/{}", file::FILES_DIR, file.path), ..file };
         let known: Vec<FileDigest> = files.into_iter().map(in_artifact).collect();
-        job.reservation.commit_knowing(&job.label, execution, &known).map_err(JobError::Store)?;
-        Ok(provenance)
+        job.reservation.commit_knowing(&job.label, execution, &known).map(Made::of).map_err(JobError::Store)
     }
 
     /// Links to the files in the cache that Python's library reads too; returns their names.

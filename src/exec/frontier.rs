@@ -1,6 +1,7 @@
 //! Which stages can run now, in which order, and what the end of one means for the others: bookkeeping on the graph,
 //! without files, workers or a clock of its own.
 
+use super::estimate::Estimates;
 use super::outcome::Outcome;
 use super::worker::Failure;
 use crate::plan::{Plan, StageId, StageState, States};
@@ -63,9 +64,8 @@ pub(super) struct Frontier {
 }
 
 impl Frontier {
-    /// The stages that are to run. `seconds` says how long each is expected to take; where it says nothing, what is
-    /// usual for its kind.
-    pub(super) fn new(plan: &Plan, states: &States, seconds: &[f64]) -> Self {
+    /// The stages that are to run. Where nothing is known of what a stage takes, it is what is usual for its kind.
+    pub(super) fn new(plan: &Plan, states: &States, estimates: &Estimates) -> Self {
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(plan.stages.len());
         for (id, stage) in plan.stages.iter().enumerate() {
             // What reads a blocked stage is blocked by it; inputs come first.
@@ -87,7 +87,7 @@ impl Frontier {
             let behind = consumers[id].iter().map(|&reader| urgency[reader]).max().unwrap_or(0);
             urgency[id] = behind + {
                 let kind = plan.stages[id].kind();
-                (seconds.get(id).copied().unwrap_or_else(|| usual_secs(kind)).max(0.0) * 1000.0) as u64
+                (estimates.of(id).map_or_else(|| usual_secs(kind), |facts| facts.secs) * 1000.0) as u64
             };
         }
         let classes = plan.stages.iter().map(|stage| Class::of(&stage.params)).collect();

@@ -1,6 +1,6 @@
 //! A reserved stage with all that running it takes, and how what it made is committed.
 
-use super::run_folder::unix_now;
+use super::record::unix_now;
 use super::worker::{Failure, LaunchError};
 use crate::fsx;
 use crate::plan::{Source, SourceFile, Stage, StageId};
@@ -35,11 +35,26 @@ impl Job {
     }
 
     /// Checks that the sources are still what their digests say, then commits.
-    pub(super) fn commit(self, provenance: Provenance) -> Result<Artifact, JobError> {
+    pub(super) fn commit(self, provenance: Provenance) -> Result<Made, JobError> {
         self.check_sources()?;
         let sources = self.sources.iter().map(|w| (w.role.clone(), w.source.path.clone())).collect();
         let execution = execution(provenance, sources, self.run_dir);
-        self.reservation.commit(&self.label, execution).map_err(JobError::Store)
+        self.reservation.commit(&self.label, execution).map(Made::of).map_err(JobError::Store)
+    }
+}
+
+/// What a job ended in.
+pub(super) struct Made {
+    pub provenance: Provenance,
+    /// Bytes of the artifact.
+    pub bytes: u64,
+}
+
+impl Made {
+    /// What is in the store now.
+    pub(super) fn of(artifact: Artifact) -> Self {
+        let bytes = artifact.manifest.files.iter().map(|file| file.bytes).sum();
+        Self { provenance: artifact.manifest.execution.engine, bytes }
     }
 }
 
@@ -94,7 +109,8 @@ pub(super) fn execution(
     }
 }
 
-fn host_name() -> String {
+/// The machine's name.
+pub(super) fn host_name() -> String {
     fsx::read_to_string(Path::new("/proc/sys/kernel/hostname"))
         .map(|n| n.trim().to_owned())
         .unwrap_or_default()

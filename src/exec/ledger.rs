@@ -2,15 +2,16 @@
 
 use super::download;
 use super::frontier::Frontier;
-use super::job::{self, WatchedSource};
+use super::job::{self, Made, WatchedSource};
 use super::observer::{Observer, RunEvent};
 use super::options::RunOptions;
 use super::outcome::{ExecError, Outcome, RunSummary, StageFailure};
+use super::record::Journal;
 use super::retry::Attempts;
 use super::scheduler::Sweep;
 use super::worker::Failure;
 use crate::fsx;
-use crate::plan::{Stage, StageId};
+use crate::plan::{Plan, Stage, StageId};
 use crate::store::{Lookup, Reservation, StoreError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,11 +37,12 @@ pub(super) struct Ledger<'a> {
     requests: BTreeMap<StageId, PathBuf>,
     next_request: u64,
     saved_secs: f64,
+    journal: Option<Journal>,
 }
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(sweep: Sweep<'a>, options: &'a RunOptions, observer: &'a mut dyn Observer) -> Self {
-        let frontier = Frontier::new(sweep.plan, sweep.states, sweep.seconds);
+        let frontier = Frontier::new(sweep.plan, sweep.states, sweep.estimates);
         let count = |wanted: fn(Option<&Outcome>) -> bool| {
             (0..sweep.plan.stages.len()).filter(|&id| wanted(frontier.outcome(id))).count()
         };
@@ -57,6 +59,7 @@ impl<'a> Ledger<'a> {
             requests: BTreeMap::new(),
             next_request: 1,
             saved_secs: sweep.states.hit_secs(),
+            journal: sweep.folder.map(|folder| Journal::new(folder, to_run)),
         }
     }
 
@@ -79,6 +82,7 @@ impl<'a> Ledger<'a> {
             Lookup::Hit(artifact) => {
                 self.saved_secs += artifact.manifest.execution.engine.wall_secs;
                 self.observer.on(&RunEvent::ComputedElsewhere { label: &stage.label });
+                self.note(|journal, _| journal.left(id, true));
                 self.frontier.finish(id, Outcome::Hit);
                 Ok(None)
             }
@@ -101,9 +105,9 @@ impl<'a> Ledger<'a> {
         let text = serde_json::to_vec_pretty(&Files { files: params.files.clone() }).expect("plain data");
         fsx::write_atomic(&dir.join(file::FILES), &text).map_err(|e| self.store_error(e))?;
         let sources = stage.source.iter().map(|s| ("source".to_owned(), s.path.clone())).collect();
-        reservation.commit(&stage.label, job::execution(Provenance::default(), sources, self.run_dir()))?;
-        self.observer.on(&RunEvent::Computed { label: &stage.label, wall_secs: 0.0, resumed: false });
-        self.frontier.finish(id, Outcome::Computed { wall_secs: 0.0 });
+        let execution = job::execution(Provenance::default(), sources, self.run_dir());
+        let artifact = reservation.commit(&stage.label, execution)?;
+        self.computed(id, &Made::of(artifact));
         Ok(())
     }
 
@@ -208,6 +212,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn started(&mut self, id: StageId, device: Option<Device>) {
         let label = &self.stage(id).label;
         self.observer.on(&RunEvent::Started { label, device });
+        self.note(|journal, plan| journal.started(plan, id, device));
     }
 
     /// Passes on what a worker says.
@@ -216,6 +221,7 @@ impl<'a> Ledger<'a> {
         match event {
             Event::Progress { done, total, unit, .. } => {
                 self.observer.on(&RunEvent::Progress { label, done: *done, total: *total, unit });
+                self.note(|journal, _| journal.progressed(id, *done, *total, unit));
             }
             Event::Log { level, message, .. } => {
                 tracing::info!(stage = %label, ?level, "{message}");
@@ -226,11 +232,13 @@ impl<'a> Ledger<'a> {
     }
 
     /// A stage's artifact was committed.
-    pub(super) fn computed(&mut self, id: StageId, provenance: &Provenance) {
+    pub(super) fn computed(&mut self, id: StageId, made: &Made) {
         let label = &self.stage(id).label;
+        let Made { provenance, bytes } = made;
         let (wall_secs, resumed) = (provenance.wall_secs, provenance.resumed);
         tracing::info!(stage = %label, wall_secs, resumed, peak_bytes = provenance.peak_bytes, "computed");
         self.observer.on(&RunEvent::Computed { label, wall_secs, resumed });
+        self.note(|journal, plan| journal.computed(plan, id, provenance, *bytes));
         self.frontier.finish(id, Outcome::Computed { wall_secs });
     }
 
@@ -243,6 +251,7 @@ impl<'a> Ledger<'a> {
                 let label = &self.stage(id).label;
                 tracing::warn!(stage = %label, "retrying: {failure}");
                 self.observer.on(&RunEvent::Retrying { label, failure: &failure });
+                self.note(|journal, plan| journal.failed(plan, id, &failure, false));
                 self.frontier.postpone(id, Instant::now() + pause);
             }
             None => self.failed(id, failure),
@@ -254,13 +263,26 @@ impl<'a> Ledger<'a> {
         let label = &self.stage(id).label;
         tracing::error!(stage = %label, kind = %failure.kind, "{failure}");
         self.observer.on(&RunEvent::Failed { label, failure: &failure });
+        self.note(|journal, plan| journal.failed(plan, id, &failure, true));
         self.frontier.fail(id, failure);
         self.halted |= self.options.fail_fast;
     }
 
     /// A stage was left because the run ends.
     pub(super) fn cancelled(&mut self, id: StageId) {
+        self.note(|journal, _| journal.left(id, false));
         self.frontier.finish(id, Outcome::Cancelled);
+    }
+
+    /// Renews what other processes see of the run, now and then.
+    pub(super) fn tick(&mut self) {
+        self.note(|journal, _| journal.tick());
+    }
+
+    fn note(&mut self, write: impl FnOnce(&mut Journal, &Plan)) {
+        if let Some(journal) = &mut self.journal {
+            write(journal, self.sweep.plan);
+        }
     }
 
     fn store_error(&self, source: fsx::FsError) -> ExecError {

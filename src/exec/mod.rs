@@ -5,6 +5,7 @@
 
 mod download;
 mod engine;
+mod estimate;
 mod frontier;
 mod interrupt;
 mod job;
@@ -13,16 +14,17 @@ mod local;
 mod observer;
 mod options;
 mod outcome;
+mod record;
 mod retry;
-mod run_folder;
 mod scheduler;
 mod worker;
 
 pub use engine::EngineLauncher;
+pub use estimate::{Estimates, Expected};
 pub use interrupt::{Ending, Interrupt};
 pub use observer::{Observer, RunEvent, Silent};
 pub use options::RunOptions;
 pub use outcome::{ExecError, Outcome, RunSummary, StageFailure};
-pub use run_folder::{RunFolder, RunRecord};
+pub use record::{Live, LiveStage, PastRun, RunFolder, RunRecord, RunState, StageRecord, Started};
 pub use scheduler::{Finished, Sweep, run};
 pub use worker::{Failure, LaunchError, Launcher, Limits, Worker};

@@ -1,12 +1,13 @@
 //! A run from its plan to its summary.
 
+use super::estimate::Estimates;
 use super::interrupt::{Ending, Interrupt};
 use super::ledger::Ledger;
 use super::local;
 use super::observer::Observer;
 use super::options::RunOptions;
 use super::outcome::{ExecError, Outcome, RunSummary};
-use super::run_folder::RunFolder;
+use super::record::RunFolder;
 use super::worker::Launcher;
 use crate::hub::Hub;
 use crate::plan::{Plan, States};
@@ -20,8 +21,8 @@ pub struct Sweep<'a> {
     pub plan: &'a Plan,
     /// Which of them are there, and which are to run.
     pub states: &'a States,
-    /// Seconds that each stage is expected to take; may be empty.
-    pub seconds: &'a [f64],
+    /// What the stages are expected to take.
+    pub estimates: &'a Estimates,
     /// Where artifacts are.
     pub store: &'a Store,
     /// Where models and data sets that are not here come from.

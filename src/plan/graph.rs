@@ -105,6 +105,15 @@ impl Plan {
         ids
     }
 
+    /// How many stages read one of these, or what is made from it, without these themselves.
+    pub fn behind(&self, ids: &[StageId], is_meant: impl Fn(StageId) -> bool) -> usize {
+        let mut is_behind = vec![false; self.stages.len()];
+        for (id, stage) in self.stages.iter().enumerate() {
+            is_behind[id] = stage.inputs.values().any(|input| is_behind[*input] || ids.contains(input));
+        }
+        (0..self.stages.len()).filter(|&id| is_behind[id] && !ids.contains(&id) && is_meant(id)).count()
+    }
+
     /// For each stage, those that read it.
     pub fn consumers(&self) -> Vec<Vec<StageId>> {
         let mut consumers = vec![Vec::new(); self.stages.len()];

@@ -12,5 +12,5 @@ mod why;
 pub use build::build;
 pub use graph::{Identity, Plan, PlannedTrial, Remote, Stage, StageId};
 pub use source::{Source, SourceFile, SourceProblem};
-pub use state::{StageState, States};
-pub use why::{Change, Explanation, explain};
+pub use state::{Facts, StageState, States};
+pub use why::{Change, Explanation, explain, roots};

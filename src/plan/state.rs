@@ -19,10 +19,21 @@ pub enum StageState {
     Blocked,
 }
 
+/// What computing a stage took.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Facts {
+    /// Seconds.
+    pub secs: f64,
+    /// Bytes of its artifact.
+    pub bytes: u64,
+}
+
 /// The state of every stage of a plan.
 #[derive(Debug, Clone)]
 pub struct States {
     states: Vec<StageState>,
+    /// What computing the stages that are there once took.
+    facts: Vec<Option<Facts>>,
     /// Seconds that computing what is there once took.
     hit_secs: f64,
     complete: bool,
@@ -32,11 +43,11 @@ impl States {
     /// Looks every stage up, then follows what is wanted through what is missing: an intermediate whose readers
     /// are all hits is not rebuilt.
     pub fn look_up(plan: &Plan, store: &Store, wanted: &[StageId]) -> Self {
-        let seconds: Vec<Option<f64>> =
-            plan.stages.par_iter().map(|stage| seconds_of(stage, store)).collect();
-        let present: Vec<bool> = seconds.iter().map(Option::is_some).collect();
+        let facts: Vec<Option<Facts>> = plan.stages.par_iter().map(|stage| facts_of(stage, store)).collect();
+        let present: Vec<bool> = facts.iter().map(Option::is_some).collect();
         let mut states = Self::from_presence(plan, &present, wanted);
-        states.hit_secs = seconds.into_iter().flatten().fold(0.0, |sum, secs| sum + secs);
+        states.hit_secs = facts.iter().flatten().fold(0.0, |sum, facts| sum + facts.secs);
+        states.facts = facts;
         states
     }
 
@@ -61,7 +72,7 @@ impl States {
                 stack.extend(plan.stages[id].inputs.values());
             }
         }
-        Self { states, hit_secs: 0.0, complete }
+        Self { states, facts: Vec::new(), hit_secs: 0.0, complete }
     }
 
     /// Whether an artifact that was there has gone meanwhile.
@@ -76,6 +87,11 @@ impl States {
     /// Seconds that computing what is there once took.
     pub fn hit_secs(&self) -> f64 {
         self.hit_secs
+    }
+
+    /// What computing a stage that is there once took.
+    pub fn facts(&self, id: StageId) -> Option<Facts> {
+        self.facts.get(id).copied().flatten()
     }
 
     /// The state of one stage.
@@ -99,10 +115,13 @@ impl States {
     }
 }
 
-/// The seconds that computing a stage took, if its artifact is there and whole.
-fn seconds_of(stage: &Stage, store: &Store) -> Option<f64> {
+/// What computing a stage took, if its artifact is there and whole.
+fn facts_of(stage: &Stage, store: &Store) -> Option<Facts> {
     match store.get(stage.kind(), stage.key()?) {
-        Ok(found) => found.map(|artifact| artifact.manifest.execution.engine.wall_secs),
+        Ok(found) => found.map(|artifact| Facts {
+            secs: artifact.manifest.execution.engine.wall_secs,
+            bytes: artifact.manifest.files.iter().map(|file| file.bytes).sum(),
+        }),
         Err(error) => {
             tracing::warn!("{}: {error}", stage.label);
             None

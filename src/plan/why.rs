@@ -1,6 +1,7 @@
 //! Why a stage is a miss: which field of its key differs from the nearest artifact of an earlier run.
 
 use super::graph::{Plan, StageId};
+use super::state::{StageState, States};
 use crate::stage_key::{KeyPayload, StageKey};
 use crate::store::{Artifact, Store, StoreError};
 use serde_json::Value;
@@ -48,8 +49,24 @@ pub enum Explanation {
     },
 }
 
-/// Explains one stage of a plan.
-pub fn explain(plan: &Plan, id: StageId, store: &Store) -> Result<Explanation, StoreError> {
+/// Explains stages of a plan.
+pub fn explain(
+    plan: &Plan,
+    ids: &[StageId],
+    store: &Store,
+) -> Result<Vec<(StageId, Explanation)>, StoreError> {
+    let mut history = History { store, by_kind: BTreeMap::new() };
+    ids.iter().map(|&id| Ok((id, explain_one(plan, id, &mut history)?))).collect()
+}
+
+/// The stages that are to run although all that they read is there: where a run begins, and where its causes are.
+pub fn roots(plan: &Plan, states: &States) -> Vec<StageId> {
+    let is_there = |id: &StageId| states.of(*id) != StageState::Run;
+    states.in_state(StageState::Run).filter(|&id| plan.stages[id].inputs.values().all(is_there)).collect()
+}
+
+fn explain_one(plan: &Plan, id: StageId, history: &mut History<'_>) -> Result<Explanation, StoreError> {
+    let store = history.store;
     let stage = &plan.stages[id];
     let Some(identity) = &stage.identity else { return Ok(Explanation::Blocked) };
     if let Some(artifact) = store.get(stage.kind(), &identity.key)? {
@@ -59,7 +76,6 @@ pub fn explain(plan: &Plan, id: StageId, store: &Store) -> Result<Explanation, S
             wall_secs: artifact.manifest.execution.engine.wall_secs,
         });
     }
-    let mut history = History { store, by_kind: BTreeMap::new() };
     let mut best: Option<(Distance, Vec<Change>, Artifact)> = None;
     for artifact in history.of_kind(stage.kind())?.to_vec() {
         let mut causes = Vec::new();

@@ -7,6 +7,7 @@ mod data_files;
 mod disk;
 mod examples;
 mod fake;
+mod history;
 mod interruption;
 mod keys;
 mod program;

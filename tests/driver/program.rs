@@ -78,12 +78,20 @@ fn why_names_the_field_that_changed_and_where() {
         sandbox.sweep(&[&["why", "exp.yaml", "evaluate*gptq*"], &changed[..]].concat()).expect(0).stdout;
     assert!(cause.contains("calibrate[model,prose] params.n_samples: 4 -> 5"), "{cause}");
     assert_eq!(cause.matches("->").count(), 1, "one cause, not its cascade: {cause}");
+    let gradients =
+        sandbox.sweep(&[&["why", "exp.yaml", "gradients*"], &changed[..]].concat()).expect(0).stdout;
+    assert!(gradients.contains("follows: 7 stages"), "{gradients}");
     let trial = sandbox.sweep(&["why", "exp.yaml", "model/prose/gptq/2-bit/seed 0"]).expect(0).stdout;
     assert!(trial.contains("HIT"), "{trial}");
     let json =
         sandbox.sweep(&[&["why", "exp.yaml", "gradients*", "--format", "json"], &changed[..]].concat());
     let json: serde_json::Value = serde_json::from_str(&json.expect(0).stdout).unwrap();
     assert_eq!(json[0]["explanation"]["causes"][0]["field"], "params.n_samples");
+    let all = sandbox.sweep(&[&["why", "exp.yaml"], &changed[..]].concat()).expect(0).stdout;
+    let expected = "params.n_samples: 4 -> 5\n  in calibrate[model,prose]\n  follows: 10 stages\n";
+    assert_eq!(all, expected, "the cause, where it lies, and its cascade");
+    let done = sandbox.sweep(&["why", "exp.yaml"]).expect(0).stdout;
+    assert_eq!(done, "everything is in the store: nothing would run\n");
     sandbox.sweep(&["why", "exp.yaml", "nonsense"]).expect(2).says(&["nonsense", "matches no stage"]);
 }
 

@@ -5,7 +5,9 @@ use crate::sandbox::{EXPERIMENT, STAGES, Sandbox, offline_hub};
 use std::time::Duration;
 use tacq_protocol::units::Device;
 use tacq_protocol::{FailureKind, StageKind};
-use tacq_sweep::exec::{self, Finished, Interrupt, Outcome, RunOptions, RunSummary, Silent, Sweep};
+use tacq_sweep::exec::{
+    self, Estimates, Finished, Interrupt, Outcome, RunOptions, RunSummary, Silent, Sweep,
+};
 use tacq_sweep::plan::{Plan, StageId, States};
 use tacq_sweep::spec::run::RunSettings;
 
@@ -26,7 +28,14 @@ pub fn run_plan(
     let store = sandbox.store();
     let states = States::look_up(plan, &store, wanted);
     let hub = offline_hub(&sandbox.root);
-    let sweep = Sweep { plan, states: &states, seconds: &[], store: &store, hub: &hub, folder: None };
+    let sweep = Sweep {
+        plan,
+        states: &states,
+        estimates: &Estimates::default(),
+        store: &store,
+        hub: &hub,
+        folder: None,
+    };
     let finished = exec::run(sweep, options, fake, &mut Silent, interrupt);
     assert!(finished.fatal.is_none(), "{:?}", finished.fatal);
     finished

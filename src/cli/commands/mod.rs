@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod examples;
+mod history;
 mod plan;
 mod report;
 mod run;
@@ -40,13 +41,21 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
             let wanted = select::wanted(&opened.plan, only, &file.file)?;
             plan::plan(&opened, &wanted, plan::View::new(*stages, *json, *graph), output)
         }
-        Command::Run { file, only, fail_fast, dry_run, engine } => {
-            let options =
-                run::Options { only, fail_fast: *fail_fast, dry_run: *dry_run, engine: engine.as_deref() };
+        Command::Run { file, only, fail_fast, dry_run, summary_json, engine } => {
+            let options = run::Options {
+                only,
+                fail_fast: *fail_fast,
+                dry_run: *dry_run,
+                summary_json: summary_json.as_deref(),
+                engine: engine.as_deref(),
+            };
             run::run(file, &options, args.verbose, output)
         }
         Command::Status { file, format } => status::status(&Opened::new(file)?, *format, output),
-        Command::Why { file, target, format } => why::why(&Opened::new(file)?, target, *format, output),
+        Command::History(args) => history::history(args, output),
+        Command::Why { file, target, format } => {
+            why::why(&Opened::new(file)?, target.as_deref(), *format, output)
+        }
         Command::Report { file } => report::report(&Opened::usable(file)?, output),
         Command::Show { file, target, examples, format } if examples.any() => {
             examples::show(&Opened::new(file)?, target, examples, *format, output)

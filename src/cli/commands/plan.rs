@@ -4,7 +4,8 @@ use super::Opened;
 use crate::cli::args::Graph;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, count, table};
+use crate::cli::output::{Output, bytes, count, duration, table};
+use crate::exec::{Estimates, Expected};
 use crate::plan::{Plan, StageId, StageState, States};
 use serde_json::json;
 use std::fmt::Write;
@@ -39,10 +40,11 @@ pub(super) fn plan(
 ) -> Result<ExitCode, CliError> {
     let plan = &opened.plan;
     let states = States::look_up(plan, &opened.store, wanted);
+    let estimates = Estimates::new(plan, &states, &opened.store);
     match view {
-        View::Counts => output.data(counts(plan, &states)),
+        View::Counts => output.data(counts(opened, &states, &estimates)),
         View::Stages => output.data(stages(plan, &states)),
-        View::Json => output.data(json(opened, &states)),
+        View::Json => output.data(json(opened, &states, &estimates)),
         View::Graph(Graph::Mermaid) => output.data(mermaid(plan, &states)),
         View::Graph(Graph::Dot) => output.data(dot(plan, &states)),
     }
@@ -52,26 +54,65 @@ pub(super) fn plan(
     Ok(if states.complete() { ExitCode::Done } else { ExitCode::Failed })
 }
 
-/// The table of counts per kind.
-pub(super) fn counts(plan: &Plan, states: &States) -> String {
+/// The table of counts per kind, with what is expected of the stages that are to run.
+pub(super) fn counts(opened: &Opened, states: &States, estimates: &Estimates) -> String {
+    let plan = &opened.plan;
     let columns = [StageState::Hit, StageState::Run, StageState::Blocked, StageState::Unneeded];
-    let row = |name: &str, cells: [usize; 5]| {
-        std::iter::once(name.to_owned()).chain(cells.iter().map(usize::to_string)).collect::<Vec<_>>()
-    };
     let mut rows = Vec::new();
     let mut sums = [0; 5];
     for kind in StageKind::ALL {
         let [hit, run, blocked, unneeded] = columns.map(|state| states.count(plan, kind, state));
         let cells = [hit + run + blocked + unneeded, hit, run, blocked, unneeded];
         if cells[0] > 0 {
-            rows.push(row(kind.name(), cells));
+            let of_kind = states.in_state(StageState::Run).filter(|&id| plan.stages[id].kind() == kind);
+            rows.push(row(kind.name(), cells, price(of_kind, estimates)));
             sums.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell);
         }
     }
-    rows.push(row("all", sums));
-    let right = [false, true, true, true, true, true];
-    let text = table(&["kind", "total", "hit", "run", "blocked", "unneeded"], &right, &rows);
-    format!("{}, {}\n\n{text}", count(plan.trials.len(), "trial"), count(plan.stages.len(), "stage"))
+    rows.push(row("all", sums, price(states.in_state(StageState::Run), estimates)));
+    let headings = ["kind", "total", "hit", "run", "blocked", "unneeded", "time", "disk"];
+    let right = [false, true, true, true, true, true, true, true];
+    let devices = &opened.experiment.run.devices;
+    let outlook = outlook(&estimates.expected(plan, states, devices), sums[2], devices.len());
+    let text = table(&headings, &right, &rows);
+    format!("{}, {}\n\n{text}{outlook}", count(plan.trials.len(), "trial"), count(plan.stages.len(), "stage"))
+}
+
+fn row(name: &str, cells: [usize; 5], price: [String; 2]) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(cells.iter().map(usize::to_string)).chain(price).collect()
+}
+
+/// Time and disk of stages, as far as they are known.
+fn price(ids: impl Iterator<Item = StageId>, estimates: &Estimates) -> [String; 2] {
+    let known: Vec<_> = ids.filter_map(|id| estimates.of(id)).collect();
+    if known.is_empty() {
+        return [String::new(), String::new()];
+    }
+    [duration(known.iter().map(|facts| facts.secs).sum()), bytes(known.iter().map(|facts| facts.bytes).sum())]
+}
+
+/// What the run will cost, in a line; nothing if there is nothing to run.
+fn outlook(expected: &Expected, to_run: usize, devices: usize) -> String {
+    let Expected { secs, gpu_secs, wall_secs, bytes: size, unknown } = *expected;
+    if to_run == 0 {
+        return String::new();
+    }
+    if size == 0 && secs == 0.0 {
+        return format!("\n\nto run: {}; nothing like them has run yet", count(to_run, "stage"));
+    }
+    let gpu = if gpu_secs > 0.0 { format!(" ({:.1} GPU-h)", gpu_secs / 3600.0) } else { String::new() };
+    let rest = match unknown {
+        0 => String::new(),
+        n => format!("; not counting {} of which nothing is known", count(n, "stage")),
+    };
+    format!(
+        "\n\nto run: {}, about {} of work{gpu}, {} from start to end on {}, {} of disk{rest}",
+        count(to_run, "stage"),
+        duration(secs),
+        duration(wall_secs),
+        count(devices, "device"),
+        bytes(size),
+    )
 }
 
 fn stages(plan: &Plan, states: &States) -> String {
@@ -87,7 +128,7 @@ fn stages(plan: &Plan, states: &States) -> String {
     table(&["state", "key", "stage"], &[false; 3], &rows)
 }
 
-fn json(opened: &Opened, states: &States) -> String {
+fn json(opened: &Opened, states: &States, estimates: &Estimates) -> String {
     let plan = &opened.plan;
     let stages: Vec<_> = plan
         .stages
@@ -101,6 +142,7 @@ fn json(opened: &Opened, states: &States) -> String {
                 "label": stage.label,
                 "kind": stage.kind(),
                 "state": states.of(id),
+                "expected": estimates.of(id),
                 "key": stage.key(),
                 "params": tagged["params"],
                 "inputs": stage.inputs,
@@ -121,6 +163,7 @@ fn json(opened: &Opened, states: &States) -> String {
     let whole = json!({
         "experiment": opened.experiment.name,
         "complete": states.complete(),
+        "expected": estimates.expected(plan, states, &opened.experiment.run.devices),
         "stages": stages,
         "trials": trials,
         "problems": problems,

@@ -8,8 +8,10 @@ use crate::cli::output::{Output, count, duration};
 use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
 use crate::exec::{
-    self, Ending, EngineLauncher, Finished, Interrupt, RunFolder, RunOptions, RunRecord, RunSummary, Sweep,
+    self, Ending, EngineLauncher, Estimates, Finished, Interrupt, RunFolder, RunOptions, RunRecord,
+    RunSummary, Sweep,
 };
+use crate::fsx;
 use crate::plan::{StageId, States};
 use crate::report::Refresh;
 use crate::store::StoreError;
@@ -25,6 +27,7 @@ pub(super) struct Options<'a> {
     pub only: &'a [String],
     pub fail_fast: bool,
     pub dry_run: bool,
+    pub summary_json: Option<&'a Path>,
     pub engine: Option<&'a Path>,
 }
 
@@ -45,6 +48,10 @@ pub(super) fn run(
     // Tables hold whatever is there: after a failure, or an interruption, the trials that are done.
     let refresh = if summary.computed > 0 { Refresh::Always } else { Refresh::IfResultsChange };
     let written = super::report::write(&opened, refresh);
+    if let Some(path) = options.summary_json {
+        let record = RunRecord::new(&opened.experiment.name, summary.clone());
+        fsx::write_atomic(path, &serde_json::to_vec_pretty(&record).expect("plain data"))?;
+    }
     let paths = written.as_ref().ok().and_then(|w| w.as_ref()).map_or(&[][..], |w| &w.paths);
     tell(&summary, folder.as_ref(), paths, output);
     if let Ok(Some(written)) = &written {
@@ -79,11 +86,12 @@ fn execute(
     let launcher = EngineLauncher::new(EngineLauncher::find(options.engine), &log_dir);
     let run_options = RunOptions { settings: opened.experiment.run.clone(), fail_fast: options.fail_fast };
     let interrupt = interruptible();
+    let estimates = Estimates::new(&opened.plan, &states, &opened.store);
     let mut progress = Progress::new(output);
     let sweep = Sweep {
         plan: &opened.plan,
         states: &states,
-        seconds: &[],
+        estimates: &estimates,
         store: &opened.store,
         hub: &opened.hub,
         folder: folder.as_ref(),
@@ -100,7 +108,7 @@ fn execute(
 }
 
 fn create_folder(opened: &Opened) -> Result<RunFolder, CliError> {
-    RunFolder::create(&opened.store)
+    RunFolder::create(&opened.store, &opened.experiment.name, &this_command())
         .map_err(|source| StoreError::Fs { root: opened.store.root().to_owned(), source }.into())
 }
 
@@ -156,6 +164,8 @@ fn tell(summary: &RunSummary, folder: Option<&RunFolder>, written: &[PathBuf], o
     ));
     if summary.interrupted {
         output.news(format!("interrupted; resume with: {}", this_command()));
+    } else if summary.failed > 0 {
+        output.news(format!("the others are kept; resume with: {}", this_command()));
     }
     for path in written {
         output.news(format!("  {}", path.display()));

@@ -60,6 +60,7 @@ pub(super) fn drive(
                 fatal.get_or_insert(error);
                 continue;
             }
+            local.ledger.tick();
             let is_idle = local.pool.is_idle();
             if is_idle && (local.ledger.halted || !local.ledger.frontier.has_work()) {
                 return fatal.map_or(Ok(()), Err);
@@ -231,7 +232,7 @@ impl Local<'_, '_, '_, '_> {
             }
         };
         match result {
-            Ok(provenance) => self.ledger.computed(id, &provenance),
+            Ok(made) => self.ledger.computed(id, &made),
             // Stopped by us: not a failure of the stage.
             Err(JobError::Stage(failure)) if ending > Ending::None && is_stop(failure.kind) => {
                 tracing::info!(stage = %self.ledger.stage(id).label, "stopped: {failure}");

@@ -1,6 +1,6 @@
 //! One device slot: a thread that keeps a worker alive, runs requests on it, and commits what they make.
 
-use crate::exec::job::{Job, JobError};
+use crate::exec::job::{Job, JobError, Made};
 use crate::exec::worker::{Failure, Launcher, Limits, Worker};
 use crate::plan::StageId;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ pub(in crate::exec) enum Message {
     Finished {
         seat: Seat,
         id: StageId,
-        result: Result<Provenance, JobError>,
+        result: Result<Made, JobError>,
         lives: bool,
     },
 }
@@ -64,10 +64,7 @@ impl Slot<'_> {
                         let _ = slot.recv();
                     }
                     let result = self.attempt(&mut worker, id, &job, &limits);
-                    let result = result.and_then(|provenance| {
-                        job.commit(provenance.clone())?;
-                        Ok(provenance)
-                    });
+                    let result = result.and_then(|provenance| job.commit(provenance));
                     let (seat, lives) = (Seat::Slot(self.index), worker.is_some());
                     if self.messages.send(Message::Finished { seat, id, result, lives }).is_err() {
                         return;

@@ -1,16 +1,34 @@
-//! The record of one `run`: its log, the requests it sent, its summary.
+//! The folder of one run.
 
-use super::outcome::RunSummary;
+use crate::exec::outcome::RunSummary;
 use crate::fsx::{self, FsError};
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use tacq_protocol::Request;
 
 /// A folder below `runs/` of the store. Created only when a run has something to do.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RunFolder {
     dir: PathBuf,
+    // Held for its lock.
+    _alive: File,
+}
+
+/// Contents of `run.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The experiment's name.
+    pub experiment: String,
+    /// The command as it was typed.
+    pub command: String,
+    /// Seconds since 1970 when it began.
+    pub started_unix: u64,
+    /// The process.
+    pub pid: u32,
+    /// The machine.
+    pub host: String,
 }
 
 /// Contents of `summary.json`.
@@ -33,10 +51,29 @@ impl RunRecord {
 
 impl RunFolder {
     /// A new folder, named by time and process.
-    pub fn create(store: &Store) -> Result<Self, FsError> {
-        let dir = store.runs_dir().join(format!("{:010}-{}", unix_now(), std::process::id()));
+    pub fn create(store: &Store, experiment: &str, command: &str) -> Result<Self, FsError> {
+        let started = Started {
+            experiment: experiment.to_owned(),
+            command: command.to_owned(),
+            started_unix: unix_now(),
+            pid: std::process::id(),
+            host: super::super::job::host_name(),
+        };
+        let runs = store.runs_dir();
+        fsx::create_dir_all(&runs)?;
+        let dir = fsx::create_new_dir(&runs, &format!("{:010}-{}", started.started_unix, started.pid))?;
         fsx::create_dir_all(&dir.join("requests"))?;
-        Ok(Self { dir: fsx::canonicalize(&dir)? })
+        let dir = fsx::canonicalize(&dir)?;
+        let alive = fsx::open_lock(&dir.join(ALIVE))?;
+        if let Err(error) = alive.try_lock() {
+            tracing::warn!(
+                "{}: cannot be locked ({error}), so that `status` will not see this run",
+                dir.display()
+            );
+        }
+        let text = serde_json::to_vec_pretty(&started).expect("plain data");
+        fsx::write_atomic(&dir.join(RUN), &text)?;
+        Ok(Self { dir, _alive: alive })
     }
 
     /// The folder.
@@ -64,22 +101,16 @@ impl RunFolder {
     /// Writes the summary.
     pub fn write_record(&self, record: &RunRecord) -> Result<(), FsError> {
         let text = serde_json::to_vec_pretty(record).expect("summaries serialize without error");
-        fsx::write_atomic(&self.dir.join("summary.json"), &text)
-    }
-
-    /// The newest finished run of an experiment, with its folder.
-    pub fn latest(store: &Store, experiment: &str) -> Option<(PathBuf, RunRecord)> {
-        let runs = fsx::list_dir(&store.runs_dir()).ok()?;
-        runs.into_iter().rev().find_map(|dir| {
-            let bytes = fsx::read(&dir.join("summary.json")).ok()?;
-            let record: RunRecord = serde_json::from_slice(&bytes).ok()?;
-            (record.experiment == experiment).then_some((dir, record))
-        })
+        fsx::write_atomic(&self.dir.join(SUMMARY), &text)
     }
 }
 
+pub(super) const ALIVE: &str = "alive";
+pub(super) const RUN: &str = "run.json";
+pub(super) const SUMMARY: &str = "summary.json";
+
 /// Seconds since 1970.
-pub(super) fn unix_now() -> u64 {
+pub(in crate::exec) fn unix_now() -> u64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map(|d| d.as_secs())
