@@ -52,8 +52,12 @@ fn usual_secs(kind: StageKind) -> f64 {
 pub(super) struct Frontier {
     consumers: Vec<Vec<StageId>>,
     classes: Vec<Class>,
+    /// Milliseconds that each stage is expected to take.
+    length: Vec<u64>,
     /// Milliseconds from the start of a stage to the end of the longest chain that hangs on it.
     urgency: Vec<u64>,
+    /// Milliseconds of all stages that have not ended.
+    remaining: u64,
     outcomes: Vec<Option<Outcome>>,
     /// How many inputs of each stage are still to come.
     waiting_for: Vec<usize>,
@@ -81,19 +85,21 @@ impl Frontier {
         let waiting_for: Vec<usize> =
             plan.stages.iter().map(|s| s.inputs.values().filter(|i| open(i)).count()).collect();
         let consumers = plan.consumers();
-        let mut urgency = vec![0; plan.stages.len()];
+        let (mut length, mut urgency) = (vec![0; plan.stages.len()], vec![0; plan.stages.len()]);
         // Readers come after what they read.
         for id in (0..plan.stages.len()).rev().filter(open) {
             let behind = consumers[id].iter().map(|&reader| urgency[reader]).max().unwrap_or(0);
-            urgency[id] = behind + {
-                let kind = plan.stages[id].kind();
-                (estimates.of(id).map_or_else(|| usual_secs(kind), |facts| facts.secs) * 1000.0) as u64
-            };
+            let kind = plan.stages[id].kind();
+            let secs = estimates.of(id).map_or_else(|| usual_secs(kind), |facts| facts.secs);
+            length[id] = (secs.max(0.0) * 1000.0) as u64;
+            urgency[id] = behind + length[id];
         }
         let classes = plan.stages.iter().map(|stage| Class::of(&stage.params)).collect();
         let mut frontier = Self {
             consumers,
             classes,
+            remaining: length.iter().sum(),
+            length,
             urgency,
             waiting_for,
             outcomes,
@@ -121,6 +127,11 @@ impl Frontier {
     /// Milliseconds from the start of a stage to the end of the longest chain that hangs on it.
     pub(super) fn urgency(&self, id: StageId) -> u64 {
         self.urgency[id]
+    }
+
+    /// Milliseconds of all stages that have not ended.
+    pub(super) fn remaining(&self) -> u64 {
+        self.remaining
     }
 
     /// Takes a ready stage: it runs now.
@@ -154,6 +165,7 @@ impl Frontier {
     /// Ends a stage. If it is available now, what waited for it alone is ready.
     pub(super) fn finish(&mut self, id: StageId, outcome: Outcome) {
         self.taken.remove(&id);
+        self.remaining = self.remaining.saturating_sub(self.length[id]);
         let available = matches!(outcome, Outcome::Hit | Outcome::Computed { .. });
         self.outcomes[id] = Some(outcome);
         if !available {
@@ -174,6 +186,7 @@ impl Frontier {
         while let Some(consumer) = stack.pop() {
             if self.outcomes[consumer].is_none() {
                 self.outcomes[consumer] = Some(Outcome::Blocked { by: id });
+                self.remaining = self.remaining.saturating_sub(self.length[consumer]);
                 stack.extend(&self.consumers[consumer]);
             }
         }

@@ -21,6 +21,9 @@ struct State {
     failures: Mutex<BTreeMap<StageKind, (u32, FailureKind)>>,
     delay: Duration,
     launched: AtomicU32,
+    /// Devices and kinds of what runs now, and of what ran together before.
+    running: Mutex<Vec<(Device, StageKind)>>,
+    together: Mutex<Vec<Vec<(Device, StageKind)>>>,
     stopped: AtomicBool,
     cancelled: AtomicBool,
 }
@@ -45,6 +48,25 @@ impl Fake {
     /// Kinds asked for, in order.
     pub fn kinds(&self) -> Vec<StageKind> {
         self.requests().iter().map(|r| r.stage.kind()).collect()
+    }
+
+    /// The largest number of stages that ran at a time, by device.
+    pub fn most_at_once(&self) -> BTreeMap<Device, usize> {
+        let mut most = BTreeMap::new();
+        for together in self.0.together.lock().unwrap().iter() {
+            for (device, _) in together {
+                let count = together.iter().filter(|(other, _)| other == device).count();
+                let most = most.entry(*device).or_insert(0);
+                *most = count.max(*most);
+            }
+        }
+        most
+    }
+
+    /// The largest sum of what stages that ran at a time need.
+    pub fn most_memory(&self, of: impl Fn(StageKind) -> u64) -> u64 {
+        let together = self.0.together.lock().unwrap();
+        together.iter().map(|stages| stages.iter().map(|(_, kind)| of(*kind)).sum()).max().unwrap_or(0)
     }
 
     /// Workers started.
@@ -76,6 +98,7 @@ impl Worker for Fake {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Provenance, Failure> {
         self.0.requests.lock().unwrap().push(request.clone());
+        let _present = Present::new(&self.0, (request.run.device, request.stage.kind()));
         let fail = |kind| Err(Failure { kind, message: "told to fail".into(), hint: None });
         let started = Instant::now();
         while started.elapsed() < self.0.delay {
@@ -97,5 +120,25 @@ impl Worker for Fake {
         assert!(fs::metadata(&request.progress).is_ok(), "the progress folder exists");
         tacq_testkit::fake::write_output(request).expect("the output folder is writable");
         Ok(Provenance { wall_secs: 1.0, ..Provenance::default() })
+    }
+}
+
+/// A stage while it runs.
+struct Present<'a>(&'a State, (Device, StageKind));
+
+impl<'a> Present<'a> {
+    fn new(state: &'a State, what: (Device, StageKind)) -> Self {
+        let mut running = state.running.lock().unwrap();
+        running.push(what);
+        state.together.lock().unwrap().push(running.clone());
+        Self(state, what)
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        let mut running = self.0.running.lock().unwrap();
+        let at = running.iter().position(|what| *what == self.1).expect("it is present");
+        running.remove(at);
     }
 }

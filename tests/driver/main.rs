@@ -4,6 +4,7 @@
 mod crash;
 mod data;
 mod data_files;
+mod devices;
 mod disk;
 mod examples;
 mod fake;

@@ -132,12 +132,14 @@ impl Local<'_, '_, '_, '_> {
         if self.ledger.halted { None } else { self.ledger.frontier.ready(class).next() }
     }
 
-    /// The stage to start next and where: the most urgent, unless another one spares loading a model for longer than
-    /// it is less urgent.
+    /// The stage to start next and where. A chain that is longer than what is left of all work, shared by the slots,
+    /// decides when the run ends: the longest first. Below that any order ends at the same time, and what spares loading
+    /// a model is better; of what is equally good, the most urgent.
     fn choose(&mut self) -> Option<(StageId, Need, Placement)> {
         let frontier = &self.ledger.frontier;
+        let share = frontier.remaining() / self.pool.size();
         let ready = [Class::Device, Class::Host].map(|class| frontier.ready(class).take(WEIGHED));
-        let mut best: Option<(i64, StageId, Need, Placement)> = None;
+        let mut best: Option<((i64, u64), StageId, Need, Placement)> = None;
         let mut without_memory: Option<StageId> = None;
         for id in ready.into_iter().flatten() {
             let need = self.need(id);
@@ -152,8 +154,9 @@ impl Local<'_, '_, '_, '_> {
                     continue;
                 }
             };
-            let urgency = i64::try_from(frontier.urgency(id)).unwrap_or(i64::MAX);
-            let score = urgency.saturating_sub(if placement.loads_model { need.load_ms } else { 0 });
+            let urgency = i64::try_from(frontier.urgency(id).max(share)).unwrap_or(i64::MAX);
+            let price = if placement.loads_model { need.load_ms } else { 0 };
+            let score = (urgency.saturating_sub(price), frontier.urgency(id));
             if best.as_ref().is_none_or(|(most, ..)| score > *most) {
                 best = Some((score, id, need, placement));
             }

@@ -72,6 +72,11 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         placement::place(&self.views, &self.slots, need)
     }
 
+    /// How many stages may run at a time, at least one.
+    pub(super) fn size(&self) -> u64 {
+        self.views.iter().map(|view| view.slots as u64).sum::<u64>().max(1)
+    }
+
     /// The device of a place.
     pub(super) fn device(&self, placement: &Placement) -> Device {
         self.devices[placement.device]
