@@ -69,9 +69,8 @@ class Benchmark:
                 self._leave(cell, space, rep)
 
     def _rep(self, cell, space):
-        spent = sum(rep.wall_secs for rep in self.results.of(cell))
         try:
-            return ACTIONS[cell.scenario](space, self.cap_secs - spent)
+            return ACTIONS[cell.scenario](space, self.cap_secs)
         except DidNotFinish as end:
             return end.rep
 
@@ -83,6 +82,8 @@ class Benchmark:
 
     def _space(self, cell, last):
         """The project of a cell; none if it cannot be had in time."""
+        if self._is_unbuildable(cell) and cell.scenario in (*BUILT, *BIG):
+            return None
         tool, graph = self.tools[cell.tool], self._graph(cell)
         home = os.path.join(self.work, "home")
         name = f"{cell.tool}-{cell.n}"
@@ -111,21 +112,26 @@ class Benchmark:
         first = self.results.of(Cell(cell.tool, "cold", cell.n, 1))
         return any(not rep.finished for rep in first)
 
+    def _is_unbuildable(self, cell):
+        """Whether the first run that it starts from is known to take too long, or has been tried in vain."""
+        for rep in self.results.of(Cell(cell.tool, "cold", cell.n, 1)) if cell.scenario in BUILT else []:
+            # At the speed that it had, if it gets no slower.
+            if not rep.finished and rep.extra["ended"] / rep.wall_secs * self.build_cap_secs < cell.n:
+                return True
+        scenarios = BIG if cell.scenario in BIG else BUILT
+        before = (rep for s in scenarios for rep in self.results.of(Cell(cell.tool, s, cell.n, 1)))
+        return any(rep.note == NO_FIRST_RUN for rep in before)
+
     def _built(self, cell, space):
         """The project after a first run that is not counted, for which there is more time than for one that is."""
         if space.is_built:
             return space
-        scenarios = BIG if cell.scenario in BIG else BUILT
-        before = (rep for s in scenarios for rep in self.results.of(Cell(cell.tool, s, cell.n, 1)))
-        rep = None
-        if not any(rep.note == NO_FIRST_RUN for rep in before):
-            try:
-                rep = ACTIONS["cold"](space, self.build_cap_secs)
-            except DidNotFinish as end:
-                rep = end.rep
-            first = Cell(cell.tool, "(building)", cell.n, 1)
-            tell(first, rep, 0)
-        if rep and rep.finished and rep.right:
+        try:
+            rep = ACTIONS["cold"](space, self.build_cap_secs)
+        except DidNotFinish as end:
+            rep = end.rep
+        tell(Cell(cell.tool, "(building)", cell.n, 1), rep, 0)
+        if rep.right:
             space.mark_built()
             return space
         space.remove()

@@ -162,7 +162,7 @@ def incidents(results, names, n):
         rows.append([name, span(again), span(steps), span(errors), escape(said) or "—"])
     if not rows:
         return ""
-    header = ["tool", "stages redone after kill -9", "commands by hand", "runs of two refused", "what it said"]
+    header = ["tool", "stages redone after kill -9", "commands by hand", "of two runs, ended with an error", "what it said"]
     return table(header, rows)
 
 

@@ -66,7 +66,10 @@ class Results:
             file.write((json.dumps(row) + "\n").encode())
 
     def is_done(self, cell, reps, cap_secs):
-        """Whether a cell has its repetitions, has used up its time, or cannot finish."""
-        found = self.of(cell)
-        spent = sum(rep.wall_secs for rep in found)
-        return len(found) >= reps or spent >= cap_secs or any(not rep.finished for rep in found)
+        """Whether a cell has its repetitions, no time for another one, or one that did not finish."""
+        times = [rep.wall_secs for rep in self.of(cell)]
+        if not times:
+            return False
+        # One more like the slowest would go past the cap.
+        is_late = sum(times) + max(times) > cap_secs
+        return len(times) >= reps or is_late or any(not rep.finished for rep in self.of(cell))

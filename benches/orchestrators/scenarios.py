@@ -99,7 +99,13 @@ def plan(space, limit_secs):
 def cold(space, limit_secs):
     """The first run, and what it leaves behind."""
     space.ledger.clear()
-    outcome = finish(space.run(space.tool.run(space.project, space.jobs), limit_secs))
+    outcome = space.run(space.tool.run(space.project, space.jobs), limit_secs)
+    if outcome.timed_out:
+        end = DidNotFinish(outcome)
+        ended = space.ledger.n_ended()
+        end.rep.extra["ended"] = ended
+        end.rep.note = f"did not finish: {ended} of {len(space.tool.bodies(space.graph))} bodies"
+        raise end
     rep = judge(space, outcome, set(space.graph.stages))
     inodes, n_bytes = space.added()
     rep.extra = {"inodes": inodes, "bytes": n_bytes}

@@ -185,9 +185,9 @@ class Resuming(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             results, cell = Results(os.path.join(folder, "results.jsonl")), Cell("dvc", "noop", 110, 1)
             self.assertFalse(results.is_done(cell, 10, 60))
-            results.add(cell, Rep(61.0, 10, True))
+            results.add(cell, Rep(31.0, 10, True))
             self.assertTrue(results.is_done(cell, 10, 60))
-            self.assertFalse(results.is_done(cell, 10, 600))
+            self.assertFalse(results.is_done(cell, 10, 62))
             results.add(cell, Rep(600.0, 10, finished=False))
             self.assertTrue(results.is_done(cell, 10, 6000))
 
@@ -200,6 +200,15 @@ class Resuming(unittest.TestCase):
             reps = {cell.scenario: len(reps) for cell, reps in results.cells.items()}
             self.assertEqual(reps, {"version": 1, "cold": 1})
             self.assertTrue(results.of(Cell("loop", "cold", 110, 1))[0].right)
+
+    def test_a_first_run_that_would_take_too_long_is_not_begun_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results = Results(os.path.join(folder, "results.jsonl"))
+            results.add(Cell("dvc", "cold", 983, 1), Rep(100.0, 0, finished=False, extra={"ended": 300}))
+            tools = {"dvc": all_tools(".", ".")["dvc"]}
+            for build_cap, is_begun in ((300, False), (400, True)):
+                benchmark = Benchmark(tools, results, folder, 100, build_cap, 1)
+                self.assertEqual(benchmark._is_unbuildable(Cell("dvc", "noop", 983, 1)), not is_begun)
 
     def test_overhead_is_what_is_left_of_the_bodies(self):
         with tempfile.TemporaryDirectory() as folder:
