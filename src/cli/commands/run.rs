@@ -78,9 +78,15 @@ fn execute(
     verbose: u8,
     output: &Output,
 ) -> Result<(Finished, Option<RunFolder>), CliError> {
-    let states = States::look_up(&opened.plan, &opened.store, wanted);
+    let mut states = States::look_up(&opened.plan, &opened.store, wanted);
     // A run that finds everything leaves no trace, so that it works on a store that cannot be written.
     let folder = if states.complete() { None } else { Some(create_folder(opened)?) };
+    // From here on nobody removes what the plan uses; what went before is seen by another look.
+    let keys = || opened.plan.stages.iter().filter_map(|stage| stage.key().copied());
+    let _pins = folder.as_ref().map(|_| opened.store.pin(keys())).transpose()?;
+    if states.is_stale(&opened.plan, &opened.store) {
+        states = States::look_up(&opened.plan, &opened.store, wanted);
+    }
     logging::start(verbose, output.color(), folder.as_ref().map(RunFolder::log_path).as_deref())?;
     let log_dir = folder.as_ref().map_or_else(|| opened.store.runs_dir(), |f| f.dir().to_owned());
     let launcher = EngineLauncher::new(EngineLauncher::find(options.engine), &log_dir);
