@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A failed operation on a path.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +79,21 @@ pub fn create_new_dir(parent: &Path, name: &str) -> Result<PathBuf, FsError> {
         }
     }
     unreachable!("names do not run out")
+}
+
+/// Creates a folder whose parent is there; one that is there already is fine.
+pub fn create_dir(path: &Path) -> Result<(), FsError> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(fail("create the folder", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Creates a file for writing, in place of what is there.
+pub fn create(path: &Path) -> Result<File, FsError> {
+    File::create(path).map_err(fail("create", path))
 }
 
 /// Removes a folder and all in it; a folder that is not there is fine.
@@ -225,6 +240,25 @@ pub fn disk_bytes(path: &Path) -> Result<u64, FsError> {
     }
 }
 
+/// When something in a folder, or the folder itself, was last changed; none if it is not there (any more).
+pub fn last_change(path: &Path) -> Result<Option<SystemTime>, FsError> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(fail("look at", path))?,
+    };
+    let mut newest = found.modified().map_err(fail("look at", path))?;
+    if found.is_dir() {
+        let inside = match list_dir(path) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            other => other?,
+        };
+        for path in inside {
+            newest = newest.max(last_change(&path)?.unwrap_or(newest));
+        }
+    }
+    Ok(Some(newest))
+}
+
 /// A name beside a path that nobody else uses.
 fn temporary(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -305,7 +339,7 @@ mod tests {
         for path in [&left, &fresh, &kept] {
             let file = File::create(path).unwrap();
             let age = if *path == fresh { Duration::ZERO } else { 2 * STALE };
-            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
         }
         remove_stale_temporaries(dir.path()).unwrap();
         assert_eq!(list_dir(dir.path()).unwrap(), [fresh, kept]);

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::store_args::StoreCommand;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -198,5 +199,10 @@ pub(super) enum Command {
         /// Output format.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
+    },
+    /// Look after the store: what lies there, whether it is whole, what may go.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
 }

@@ -34,6 +34,21 @@ pub(super) enum CliError {
         /// The experiment file.
         path: PathBuf,
     },
+    /// Experiment files that belong together have different stores.
+    #[error("{} has the store {}, the files before it {}; name the one that is meant: --store DIR", file.display(), store.display(), first.display())]
+    ManyStores {
+        /// The file.
+        file: PathBuf,
+        /// Its store.
+        store: PathBuf,
+        /// The store of the first file.
+        first: PathBuf,
+    },
+    /// `store gc` without a scope.
+    #[error(
+        "say what may go: `tacq-sweep store gc FILE…` removes what the plans of these files do not need, `tacq-sweep store gc --older-than 14d` what is older, both together what is both; --dry-run shows it first"
+    )]
+    NoScope,
     /// Examples cannot be shown.
     #[error(transparent)]
     Examples(#[from] ExamplesError),
@@ -69,7 +84,11 @@ impl CliError {
     /// The documented code. Exhaustive, so that a new error must choose.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Load(_) | Self::Sources { .. } | Self::NoMatch { .. } => ExitCode::Usage,
+            Self::Load(_)
+            | Self::Sources { .. }
+            | Self::NoMatch { .. }
+            | Self::ManyStores { .. }
+            | Self::NoScope => ExitCode::Usage,
             Self::Examples(error) => match error {
                 ExamplesError::NoEvaluation { .. } | ExamplesError::Ambiguous { .. } => ExitCode::Usage,
                 ExamplesError::Missing { .. }

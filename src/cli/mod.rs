@@ -8,6 +8,7 @@ mod logging;
 mod output;
 mod progress;
 mod select;
+mod store_args;
 
 pub use exit_code::ExitCode;
 

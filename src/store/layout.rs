@@ -1,6 +1,7 @@
 //! Where things lie in a store.
 
 use super::manifest::{self, Artifact};
+use super::summary::summary_file;
 use super::{Lookup, Reservation, SourceDigests, StoreError};
 use crate::fsx;
 use crate::stage_key::{KeyPayload, StageKey};
@@ -31,22 +32,46 @@ impl Store {
         self.root.join(LAYOUT)
     }
 
+    pub(super) fn kind_dir(&self, kind: StageKind) -> PathBuf {
+        self.base().join(kind.name())
+    }
+
     /// Folder of an artifact, whether it is there or not.
     pub fn artifact_dir(&self, kind: StageKind, key: &StageKey) -> PathBuf {
         let text = key.to_string();
-        self.base().join(kind.name()).join(&text[..2]).join(text)
+        self.kind_dir(kind).join(&text[..2]).join(text)
+    }
+
+    pub(super) fn staging_root(&self) -> PathBuf {
+        self.base().join("staging")
     }
 
     pub(super) fn staging_dir(&self, kind: StageKind, key: &StageKey) -> PathBuf {
-        self.base().join("staging").join(format!("{kind}-{key}"))
+        self.staging_root().join(format!("{kind}-{key}"))
+    }
+
+    pub(super) fn locks_dir(&self) -> PathBuf {
+        self.base().join("locks")
     }
 
     pub(super) fn lock_path(&self, key: &StageKey) -> PathBuf {
-        self.base().join("locks").join(format!("{key}.lock"))
+        self.locks_dir().join(format!("{key}.lock"))
+    }
+
+    pub(super) fn quarantine_dir(&self) -> PathBuf {
+        self.base().join("quarantine")
     }
 
     pub(super) fn gate_path(&self) -> PathBuf {
         self.base().join("gate.lock")
+    }
+
+    pub(super) fn summaries_dir(&self) -> PathBuf {
+        self.base().join("summaries")
+    }
+
+    pub(super) fn outbox_dir(&self) -> PathBuf {
+        self.base().join("outbox")
     }
 
     pub(super) fn pins_dir(&self) -> PathBuf {
@@ -77,34 +102,27 @@ impl Store {
         Ok(self.get(kind, key)?.map(|artifact| artifact.manifest.bytes()))
     }
 
-    /// Reads a JSON file of a committed artifact without looking at the rest of it; `None` on a miss.
+    /// Reads a JSON file of a committed artifact without looking at the rest of it; `None` on a miss. What tables need
+    /// is found also where the artifact has gone.
     pub fn read_json<T: serde::de::DeserializeOwned>(
         &self,
         kind: StageKind,
         key: &StageKey,
         name: &str,
     ) -> Result<Option<T>, StoreError> {
-        manifest::read_json(&self.artifact_dir(kind, key), name)
+        let found = manifest::read_json(&self.artifact_dir(kind, key), name)?;
+        if found.is_some() || summary_file(kind) != Some(name) {
+            return Ok(found);
+        }
+        let path = self.summary_path(kind, key);
+        let folder = path.parent().expect("summaries lie in a folder");
+        manifest::read_json(folder, &path.file_name().unwrap_or_default().to_string_lossy())
     }
 
     /// All committed artifacts of a kind, in key order; damaged ones are left out.
     pub fn artifacts(&self, kind: StageKind) -> Result<Vec<Artifact>, StoreError> {
-        let mut found = Vec::new();
-        let folder = self.base().join(kind.name());
-        if !fsx::exists(&folder) {
-            return Ok(found);
-        }
-        for prefix in fsx::list_dir(&folder).map_err(|e| self.error(e))? {
-            for dir in fsx::list_dir(&prefix).map_err(|e| self.error(e))? {
-                let key = dir.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
-                if let Some(key) = key
-                    && let Ok(Some(artifact)) = Artifact::open(self, &dir, &key)
-                {
-                    found.push(artifact);
-                }
-            }
-        }
-        Ok(found)
+        let entries = self.entries(kind)?;
+        Ok(entries.into_iter().filter_map(|entry| entry.open(self).ok()).collect())
     }
 
     /// Looks a stage up, and reserves it if it is missing.

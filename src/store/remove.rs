@@ -28,33 +28,49 @@ pub enum Removal {
     InUse,
 }
 
+/// A folder of a key that is to go.
+pub(super) struct Doomed {
+    pub key: StageKey,
+    pub dir: PathBuf,
+    /// How it is called in the trash.
+    pub name: String,
+    /// The kind of an artifact whose summary stays.
+    pub keep_summary: Option<StageKind>,
+}
+
 impl Store {
     /// Removes an artifact, unless a process computes it or a living run uses it. `own` are the caller's pins, which
-    /// are no obstacle.
+    /// are no obstacle. What tables need of it stays.
     pub fn remove(&self, kind: StageKind, key: &StageKey, own: Option<&Pins>) -> Result<Removal, StoreError> {
+        let doomed = Doomed {
+            key: *key,
+            dir: self.artifact_dir(kind, key),
+            name: format!("artifact-{key}"),
+            keep_summary: Some(kind),
+        };
         let mut removed = Removal::Absent;
-        self.remove_all(&[(kind, *key)], own, &mut |_, removal| removed = removal)?;
+        self.remove_doomed(&[doomed], own, &mut |removal| removed = removal)?;
         Ok(removed)
     }
 
-    /// [`Self::remove`] for many; `each` hears of each in turn.
-    pub fn remove_all(
+    /// Removes many folders; `each` hears of each in turn.
+    pub(super) fn remove_doomed(
         &self,
-        artifacts: &[(StageKind, StageKey)],
+        all: &[Doomed],
         own: Option<&Pins>,
-        each: &mut dyn FnMut(&(StageKind, StageKey), Removal),
+        each: &mut dyn FnMut(Removal),
     ) -> Result<(), StoreError> {
-        for batch in artifacts.chunks(BATCH) {
+        for batch in all.chunks(BATCH) {
             let gate = Gate::alone(self)?;
             let in_use = self.pinned(own)?;
-            let moved: Vec<_> = batch.iter().map(|(kind, key)| self.discard(*kind, key, &in_use)).collect();
+            let moved: Vec<_> = batch.iter().map(|doomed| self.discard(doomed, &in_use)).collect();
             drop(gate);
-            for (artifact, moved) in batch.iter().zip(moved) {
+            for moved in moved {
                 let (removal, trash) = moved?;
                 if let Some(trash) = trash {
                     fsx::remove_dir_all(&trash).map_err(|e| self.error(e))?;
                 }
-                each(artifact, removal);
+                each(removal);
             }
         }
         Ok(())
@@ -62,20 +78,22 @@ impl Store {
 
     fn discard(
         &self,
-        kind: StageKind,
-        key: &StageKey,
+        doomed: &Doomed,
         in_use: &BTreeSet<StageKey>,
     ) -> Result<(Removal, Option<PathBuf>), StoreError> {
-        let dir = self.artifact_dir(kind, key);
-        if !fsx::exists(&dir) {
+        let Doomed { key, dir, name, keep_summary } = doomed;
+        if !fsx::exists(dir) {
             return Ok((Removal::Absent, None));
         }
         if in_use.contains(key) {
             return Ok((Removal::InUse, None));
         }
         let Some(_lock) = KeyLock::try_take(self, key)? else { return Ok((Removal::Reserved, None)) };
-        let bytes = fsx::disk_bytes(&dir).map_err(|e| self.error(e))?;
-        let trash = self.to_trash(&dir, &format!("{kind}-{key}"))?;
+        if let Some(kind) = keep_summary {
+            self.keep_summary(*kind, key)?;
+        }
+        let bytes = fsx::disk_bytes(dir).map_err(|e| self.error(e))?;
+        let trash = self.to_trash(dir, name)?;
         Ok((Removal::Removed { bytes }, Some(trash)))
     }
 

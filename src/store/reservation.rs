@@ -8,6 +8,7 @@ use crate::fsx;
 use crate::stage_key::{KeyPayload, StageKey};
 use rayon::prelude::*;
 use std::path::PathBuf;
+use tacq_protocol::StageKind;
 use tacq_protocol::stage::FileDigest;
 use tacq_protocol::units::Device;
 
@@ -51,6 +52,16 @@ impl Reservation {
     /// The key reserved.
     pub fn key(&self) -> &StageKey {
         &self.key
+    }
+
+    /// What it is the hash of.
+    pub fn payload(&self) -> &KeyPayload {
+        &self.payload
+    }
+
+    /// The kind of stage reserved.
+    pub fn kind(&self) -> StageKind {
+        self.payload.kind
     }
 
     fn staging(&self) -> PathBuf {
@@ -121,8 +132,19 @@ impl Reservation {
             execution,
         };
         let text = serde_json::to_vec_pretty(&manifest).expect("manifests serialize without error");
-        fsx::write_atomic(&output.join(Manifest::FILE), &text).map_err(at)?;
+        self.put_in_place(manifest, &text)
+    }
 
+    /// Makes what lies in the output folder, flushed and equal to the digests of a manifest from elsewhere, the
+    /// artifact, with that manifest as it is.
+    pub(super) fn commit_fetched(self, manifest: Manifest, text: &[u8]) -> Result<Artifact, StoreError> {
+        self.put_in_place(manifest, text)
+    }
+
+    fn put_in_place(self, manifest: Manifest, text: &[u8]) -> Result<Artifact, StoreError> {
+        let at = |e| self.store.error(e);
+        let output = self.staging().join("output");
+        fsx::write_atomic(&output.join(Manifest::FILE), text).map_err(at)?;
         let dir = self.store.artifact_dir(self.payload.kind, &self.key);
         // What is in the way is not a hit, or there would be no reservation: a damaged artifact.
         fsx::remove_dir_all(&dir).map_err(at)?;

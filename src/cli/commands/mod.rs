@@ -7,6 +7,7 @@ mod report;
 mod run;
 mod show;
 mod status;
+mod store;
 mod why;
 
 pub(super) use examples::ExamplesError;
@@ -63,6 +64,7 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
         Command::Show { file, target, format, .. } => {
             show::show(&Opened::new(file)?, target, *format, output)
         }
+        Command::Store { command } => store::dispatch(command, output),
     }
 }
 
