@@ -65,26 +65,31 @@ fn make_targets() -> BTreeSet<String> {
     targets.map(|(name, _)| name.to_owned()).filter(|name| !name.contains([' ', '\t', '.', '='])).collect()
 }
 
+/// Checks the arguments of a command of tacq-sweep.
+fn check_call(command: &[&str], arguments: &[&str]) -> Result<(), String> {
+    let help = tacq_sweep(&[command, &["--help"]].concat());
+    let command = command.join(" ");
+    if !help.status.success() {
+        return Err(format!("`{command}` is no command of tacq-sweep"));
+    }
+    let help = String::from_utf8(help.stdout).unwrap();
+    for argument in arguments {
+        if argument.starts_with('-') && !help.contains(argument) {
+            return Err(format!("`tacq-sweep {command}` has no {argument}"));
+        }
+        if argument.ends_with(".yaml") && !root().join(argument).is_file() {
+            return Err(format!("{argument} does not exist"));
+        }
+    }
+    Ok(())
+}
+
 /// Checks one command line; `Err` says what is wrong with it.
 fn check(command: &str) -> Result<(), String> {
     let words: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
     match words.as_slice() {
-        ["tacq-sweep", subcommand, arguments @ ..] => {
-            let help = tacq_sweep(&[subcommand, "--help"]);
-            if !help.status.success() {
-                return Err(format!("`{subcommand}` is no command of tacq-sweep"));
-            }
-            let help = String::from_utf8(help.stdout).unwrap();
-            for argument in arguments {
-                if argument.starts_with('-') && !help.contains(argument) {
-                    return Err(format!("`tacq-sweep {subcommand}` has no {argument}"));
-                }
-                if argument.ends_with(".yaml") && !root().join(argument).is_file() {
-                    return Err(format!("{argument} does not exist"));
-                }
-            }
-            Ok(())
-        }
+        ["tacq-sweep", "store", subcommand, arguments @ ..] => check_call(&["store", subcommand], arguments),
+        ["tacq-sweep", subcommand, arguments @ ..] => check_call(&[subcommand], arguments),
         ["make", targets @ ..] => {
             let known = make_targets();
             match targets.iter().find(|target| !known.contains(**target)) {

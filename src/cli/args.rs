@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use super::store_args::StoreCommand;
+use crate::spec::remote::{RemoteLocation, RemoteLocationError};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -40,9 +41,23 @@ pub(super) struct FileArgs {
     /// The store's folder, in place of the file's run.store.
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
+    /// A store that machines share, in place of the file's run.remote: s3://bucket/prefix or a folder; '' for none.
+    #[arg(long, env = "TACQ_REMOTE", value_name = "PLACE", value_parser = remote_place)]
+    pub remote: Option<RemotePlace>,
     /// Ask the hub again what branches and tags point to, in place of the commits that the store remembers.
     #[arg(long)]
     pub update_revisions: bool,
+}
+
+/// A remote store that was typed; an empty text is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RemotePlace(pub Option<RemoteLocation>);
+
+pub(super) fn remote_place(text: &str) -> Result<RemotePlace, RemoteLocationError> {
+    match text {
+        "" => Ok(RemotePlace(None)),
+        text => text.parse().map(|place| RemotePlace(Some(place))),
+    }
 }
 
 /// Which examples of an evaluation. Any of them makes `show` print examples; JSON then is a line an example.

@@ -8,6 +8,7 @@ use crate::plan::SourceProblem;
 use crate::report::ReportError;
 use crate::spec::LoadError;
 use crate::store::StoreError;
+use crate::store::remote::RemoteError;
 use std::path::{Path, PathBuf};
 
 /// An error of a command.
@@ -44,6 +45,12 @@ pub(super) enum CliError {
         /// The store of the first file.
         first: PathBuf,
     },
+    /// `store push` or `store pull` without an experiment file.
+    #[error("say which experiments are meant: tacq-sweep store {command} FILE…")]
+    NoFiles {
+        /// The command.
+        command: &'static str,
+    },
     /// `store gc` without a scope.
     #[error(
         "say what may go: `tacq-sweep store gc FILE…` removes what the plans of these files do not need, `tacq-sweep store gc --older-than 14d` what is older, both together what is both; --dry-run shows it first"
@@ -55,6 +62,15 @@ pub(super) enum CliError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The remote store cannot be used.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// `store push` or `store pull` without a remote store.
+    #[error("{} has no remote store; say where it is: --remote s3://bucket/prefix, TACQ_REMOTE, or run.remote in the file", file.display())]
+    NoRemote {
+        /// The experiment file.
+        file: PathBuf,
+    },
     /// No engine can be started.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -88,6 +104,8 @@ impl CliError {
             | Self::Sources { .. }
             | Self::NoMatch { .. }
             | Self::ManyStores { .. }
+            | Self::NoRemote { .. }
+            | Self::NoFiles { .. }
             | Self::NoScope => ExitCode::Usage,
             Self::Examples(error) => match error {
                 ExamplesError::NoEvaluation { .. } | ExamplesError::Ambiguous { .. } => ExitCode::Usage,
@@ -97,6 +115,12 @@ impl CliError {
                 ExamplesError::Records(_) | ExamplesError::Store(_) => ExitCode::Store,
             },
             Self::Store(_) => ExitCode::Store,
+            Self::Remote(error) => match error {
+                RemoteError::ReadOnly { .. } => ExitCode::Usage,
+                RemoteError::Store(_) | RemoteError::Fs(_) => ExitCode::Store,
+                RemoteError::LocalDamage { .. } | RemoteError::Unusable { .. } => ExitCode::Failed,
+                RemoteError::Setup { .. } | RemoteError::Request { .. } => ExitCode::Environment,
+            },
             Self::Launch(_) | Self::Fs(_) => ExitCode::Environment,
             Self::Report(_) => ExitCode::Failed,
         }

@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod select;
 mod store_args;
+mod transfer;
 
 pub use exit_code::ExitCode;
 

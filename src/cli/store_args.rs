@@ -1,6 +1,6 @@
 //! What can be typed after `store`.
 
-use super::args::Format;
+use super::args::{Format, RemotePlace, remote_place};
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub(super) struct PlanArgs {
     /// The store's folder, in place of the files' run.store; without a file: .tacq.
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
+    /// A store that machines share, in place of the files' run.remote: s3://bucket/prefix or a folder.
+    #[arg(long, env = "TACQ_REMOTE", value_name = "PLACE", value_parser = remote_place)]
+    pub remote: Option<RemotePlace>,
 }
 
 /// Which artifacts are meant.
@@ -80,6 +83,27 @@ pub(super) enum StoreCommand {
         /// Output format.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
+    },
+    /// Push artifacts of the files' plans to the remote store: results, masks and calibration sets, and the kinds that
+    /// run.remote.push names.
+    Push {
+        #[command(flatten)]
+        plans: PlanArgs,
+        #[command(flatten)]
+        filter: ArtifactFilter,
+        /// Also look at each file of what is there already, and replace what is missing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Fetch artifacts of the files' plans from the remote store: all that it has, or those that are named.
+    Pull {
+        #[command(flatten)]
+        plans: PlanArgs,
+        #[command(flatten)]
+        filter: ArtifactFilter,
+        /// Only results, which is what tables need.
+        #[arg(long, conflicts_with = "kind")]
+        results: bool,
     },
 }
 

@@ -77,7 +77,7 @@ impl Frontier {
             outcomes.push(match states.of(id) {
                 StageState::Hit => Some(Outcome::Hit),
                 StageState::Unneeded => Some(Outcome::Unneeded),
-                StageState::Run => None,
+                StageState::Run | StageState::Remote => None,
                 StageState::Blocked => Some(Outcome::Blocked { by: by.copied().unwrap_or(id) }),
             });
         }

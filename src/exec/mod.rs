@@ -17,6 +17,7 @@ mod outcome;
 mod record;
 mod retry;
 mod scheduler;
+pub mod sharing;
 mod worker;
 
 pub use engine::EngineLauncher;

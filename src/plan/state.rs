@@ -1,8 +1,10 @@
 //! What of a plan is there already, what has to run, and what cannot.
 
 use super::graph::{Plan, Stage, StageId};
+use crate::stage_key::StageKey;
 use crate::store::Store;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use tacq_protocol::StageKind;
 
 /// Where a stage stands before a run.
@@ -11,6 +13,8 @@ use tacq_protocol::StageKind;
 pub enum StageState {
     /// Its artifact is in the store.
     Hit,
+    /// Its artifact is in the remote store, and is fetched.
+    Remote,
     /// It has to be computed.
     Run,
     /// It is missing, and nothing that has to be computed needs it.
@@ -53,7 +57,7 @@ impl States {
 
     /// States, given which artifacts are there and which are wanted.
     pub fn from_presence(plan: &Plan, present: &[bool], wanted: &[StageId]) -> Self {
-        let mut states: Vec<StageState> = plan
+        let states: Vec<StageState> = plan
             .stages
             .iter()
             .zip(present)
@@ -63,16 +67,42 @@ impl States {
                 (false, Some(_)) => StageState::Unneeded,
             })
             .collect();
-        let mut stack = wanted.to_vec();
-        let mut complete = true;
-        while let Some(id) = stack.pop() {
-            complete &= states[id] == StageState::Hit;
-            if states[id] == StageState::Unneeded {
-                states[id] = StageState::Run;
-                stack.extend(plan.stages[id].inputs.values());
+        Self { states, facts: Vec::new(), hit_secs: 0.0, complete: true }.follow(
+            plan,
+            &BTreeSet::new(),
+            wanted,
+        )
+    }
+
+    /// The same states, but what is in the remote store is not computed: it is fetched where it is wanted, or where a
+    /// stage that has to be computed reads it.
+    pub fn with_remote(mut self, plan: &Plan, there: &BTreeSet<StageKey>, wanted: &[StageId]) -> Self {
+        for state in &mut self.states {
+            if matches!(state, StageState::Run | StageState::Remote) {
+                *state = StageState::Unneeded;
             }
         }
-        Self { states, facts: Vec::new(), hit_secs: 0.0, complete }
+        self.follow(plan, there, wanted)
+    }
+
+    /// Follows what is wanted through what is missing.
+    fn follow(mut self, plan: &Plan, there: &BTreeSet<StageKey>, wanted: &[StageId]) -> Self {
+        let mut stack = wanted.to_vec();
+        self.complete = true;
+        while let Some(id) = stack.pop() {
+            let stage = &plan.stages[id];
+            self.complete &= self.states[id] == StageState::Hit;
+            if self.states[id] != StageState::Unneeded {
+                continue;
+            }
+            if stage.key().is_some_and(|key| there.contains(key)) {
+                self.states[id] = StageState::Remote;
+            } else {
+                self.states[id] = StageState::Run;
+                stack.extend(stage.inputs.values());
+            }
+        }
+        self
     }
 
     /// Whether an artifact that was there has gone meanwhile.

@@ -6,6 +6,7 @@ use super::experiment::CalibrationSampling;
 use super::node::{Entry, Node, Value};
 use super::quantity::{Size, Span};
 pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
+pub use super::raw_remote::Remote;
 use super::read::{Decode, List, Names, Reader, Spanned, record};
 use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Retries, Template, Threads};
 use super::suggest::suggest;
@@ -160,6 +161,9 @@ record! {
         hang: Span,
         /// Other values for kinds of stages.
         kinds: Kinds,
+        /// A store that machines share: s3://bucket/prefix or a folder, or a mapping with url, mode and push. What is
+        /// missing here is fetched from there, what is computed here is pushed. Default: none.
+        remote: Remote,
     }
 }
 

@@ -1,6 +1,8 @@
 //! How an experiment is executed.
 
 use super::raw;
+use super::raw_remote;
+use super::remote::RemoteSettings;
 use super::resolve::values;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub struct RunSettings {
     pub limits: KindSettings,
     /// Limits of single kinds, all filled in.
     pub kinds: BTreeMap<StageKind, KindSettings>,
+    /// A store that machines share.
+    pub remote: Option<RemoteSettings>,
 }
 
 /// Limits of the stages of a kind.
@@ -81,6 +85,7 @@ impl RunSettings {
             gpu_memory: raw.gpu_memory.given().map(|size| size.0),
             hang: raw.hang.given().map_or(DEFAULT_HANG, |span| span.0),
             limits,
+            remote: raw_remote::resolve(raw.remote),
             kinds: raw.kinds.given().map_or_else(BTreeMap::new, |kinds| by_kind(kinds, limits)),
         }
     }

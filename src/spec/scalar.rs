@@ -13,6 +13,8 @@ use tacq_protocol::units::{
 };
 
 use super::experiment::CalibrationSampling;
+use super::raw_remote::PushedKind;
+use super::remote::RemoteMode;
 use super::templates::TaskType;
 
 /// Reads a whole number through the type that knows its range.
@@ -179,6 +181,11 @@ keywords! {
         "execution_accuracy" => ExecutionAccuracy
     };
     CalibrationSampling is "a way of sampling" { "random" => Random, "first" => First };
+    RemoteMode is "a mode" { "read_write" => ReadWrite, "read_only" => ReadOnly };
+    PushedKind is "a kind of artifact that is pushed" {
+        "calibrate" => Calibrate, "quantize" => Quantize, "gradients" => Gradients, "saliency" => Saliency,
+        "select" => Select, "mixed_quantize" => MixedQuantize, "evaluate" => Evaluate
+    };
     DType is "a number format" { "f32" => F32, "bf16" => Bf16 };
     Score is "a saliency" {
         "tacq" => Tacq, "weight" => Weight, "fisher" => Fisher, "signed" => Signed, "abs_grad" => AbsGrad,

@@ -2,6 +2,7 @@
 
 use super::list::age;
 use super::lock::KeyLock;
+use super::outbox::named;
 use super::remove::Doomed;
 use super::{Removal, Store, StoreError};
 use crate::fsx;
@@ -160,9 +161,7 @@ impl Store {
         let limit = scope.older_than.unwrap_or_default();
         let found = self.old(Sort::Staging, &self.staging_root(), limit)?;
         let keyed = found.into_iter().filter_map(|mut garbage| {
-            let (kind, key) = garbage.label.rsplit_once('-')?;
-            let kind = StageKind::ALL.into_iter().find(|k| k.name() == kind)?;
-            let key: StageKey = key.parse().ok()?;
+            let (kind, key) = named(&garbage.label)?;
             // Progress of what is there already is only left over.
             let is_doomed = scope.takes(kind, &key) || self.has(kind, &key);
             (garbage.kind, garbage.key) = (Some(kind), Some(key));

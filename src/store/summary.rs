@@ -13,6 +13,11 @@ pub(super) fn summary_file(kind: StageKind) -> Option<&'static str> {
     matches!(kind, StageKind::Quantize | StageKind::MixedQuantize).then_some(file::CHECKPOINT_SUMMARY)
 }
 
+/// Whether tables need something of artifacts of a kind.
+pub fn has_summaries(kind: StageKind) -> bool {
+    summary_file(kind).is_some()
+}
+
 impl Store {
     pub(super) fn summary_path(&self, kind: StageKind, key: &StageKey) -> PathBuf {
         let text = key.to_string();
@@ -26,11 +31,23 @@ impl Store {
         summary_file(kind).is_none_or(is_there)
     }
 
+    /// What tables need of an artifact, be it here or gone; none if neither, or if they need nothing.
+    pub(super) fn summary_text(
+        &self,
+        kind: StageKind,
+        key: &StageKey,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(name) = summary_file(kind) else { return Ok(None) };
+        let in_artifact = fsx::read_if_exists(&self.artifact_dir(kind, key).join(name));
+        match in_artifact.map_err(|e| self.error(e))? {
+            Some(text) => Ok(Some(text)),
+            None => fsx::read_if_exists(&self.summary_path(kind, key)).map_err(|e| self.error(e)),
+        }
+    }
+
     /// Keeps the summary of an artifact that is about to go.
     pub(super) fn keep_summary(&self, kind: StageKind, key: &StageKey) -> Result<(), StoreError> {
-        let Some(name) = summary_file(kind) else { return Ok(()) };
-        let found = fsx::read_if_exists(&self.artifact_dir(kind, key).join(name));
-        match found.map_err(|e| self.error(e))? {
+        match self.summary_text(kind, key)? {
             Some(text) => self.put_summary(kind, key, &text),
             None => Ok(()),
         }

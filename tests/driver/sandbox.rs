@@ -88,7 +88,7 @@ impl Sandbox {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tacq-sweep"));
         command.args(arguments).current_dir(&self.root);
-        for variable in ["RUST_LOG", "NO_COLOR", "TACQ_ENGINE"] {
+        for variable in ["RUST_LOG", "NO_COLOR", "TACQ_ENGINE", "TACQ_REMOTE"] {
             command.env_remove(variable);
         }
         command
@@ -140,6 +140,16 @@ impl Sandbox {
             .collect();
         tables.sort();
         tables
+    }
+}
+
+/// Waits for something that another process does soon.
+#[track_caller]
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_so() {
+        assert!(std::time::Instant::now() < until, "waited in vain for {what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }
 

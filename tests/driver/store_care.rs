@@ -1,6 +1,6 @@
 //! `store ls | du | verify | gc` on the command line.
 
-use crate::sandbox::{Finished, STAGES, Sandbox};
+use crate::sandbox::{Finished, STAGES, Sandbox, wait_for};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -186,9 +186,7 @@ fn gc_beside_a_run_takes_nothing_of_its_plan() {
     sandbox.asked();
     let mut run = sandbox.command_fake(&["run", "exp.yaml", "--set", "sweep.bits=[4]"], "quantize=wait:1500");
     let run = run.stderr(Stdio::piped()).spawn().unwrap();
-    while sandbox.asked().is_empty() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for("the run's first stage", || !sandbox.asked().is_empty());
     let json = sandbox.store_json(&["gc", "--older-than", "0s"]);
     // Downloads, calibration, gradients and the 16-bit evaluation are in all plans; what has 2 or 3 bits is not.
     assert_eq!(json["in_use"], 6, "{json}");

@@ -52,7 +52,7 @@ fn allowed(text: &str) -> BTreeSet<String> {
 #[test]
 fn schema_has_exactly_the_keys_that_are_read() {
     let schema = schema();
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&[], "zzzzzzzz: 1"),
         (&["sweep"], "sweep: {zzzzzzzz: 1}"),
         (&["sweep", "methods", "rtn"], "sweep: {methods: {rtn: {zzzzzzzz: 1}}}"),
@@ -65,6 +65,7 @@ fn schema_has_exactly_the_keys_that_are_read() {
         (&["calibration"], "calibration: {zzzzzzzz: 1}"),
         (&["report"], "report: {zzzzzzzz: 1}"),
         (&["run"], "run: {zzzzzzzz: 1}"),
+        (&["run", "remote"], "run: {remote: {url: x, zzzzzzzz: 1}}"),
         (&["run"], "run:\n  zzzzzzzz: 1"),
     ];
     for (path, text) in cases {
@@ -87,6 +88,8 @@ fn schema_has_exactly_the_words_that_are_read() {
         ("TaskType", "tasks: {x: {type: zzzzzzzz}}"),
         ("CalibrationSampling", "calibration: {sampling: zzzzzzzz}"),
         ("DType", "run: {dtype: zzzzzzzz}"),
+        ("RemoteMode", "run: {remote: {url: x, mode: zzzzzzzz}}"),
+        ("PushedKind", "run: {remote: {url: x, push: zzzzzzzz}}"),
     ];
     for (name, text) in cases {
         let error = parse_str("x.yaml".as_ref(), text, &[]).unwrap_err();

@@ -5,6 +5,7 @@ mod history;
 mod plan;
 mod report;
 mod run;
+mod sharing;
 mod show;
 mod status;
 mod store;
@@ -21,7 +22,9 @@ use crate::hub::{Hub, Settings};
 use crate::plan::Plan;
 use crate::spec::{self, Experiment};
 use crate::store::Store;
+use crate::store::remote::Remote;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Does what was asked for.
 pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
@@ -80,6 +83,8 @@ pub(super) struct Opened {
     pub file: PathBuf,
     pub experiment: Experiment,
     pub store: Store,
+    /// What machines share, if anything; opened by the first request.
+    pub remote: Option<Arc<Remote>>,
     pub hub: Hub,
     pub plan: Plan,
 }
@@ -91,12 +96,15 @@ impl Opened {
         if let Some(store) = &args.store {
             experiment.run.store.clone_from(store);
         }
+        let settings = &mut experiment.run;
+        settings.remote = sharing::chosen(args.remote.as_ref(), settings.remote.take());
+        let remote = settings.remote.clone().map(|settings| Arc::new(Remote::new(settings)));
         let store = Store::new(&experiment.run.store);
         let hub = Hub::new(Settings::from_env(), store.hub_memory(), args.update_revisions);
         let mut digests = store.source_digests();
         let plan = crate::plan::build(&experiment, &mut digests, &hub);
         digests.save();
-        Ok(Self { file: args.file.clone(), experiment, store, hub, plan })
+        Ok(Self { file: args.file.clone(), experiment, store, remote, hub, plan })
     }
 
     /// Like [`Self::new`], but sources that are missing are an error.

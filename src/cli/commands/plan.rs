@@ -39,7 +39,10 @@ pub(super) fn plan(
     output: &Output,
 ) -> Result<ExitCode, CliError> {
     let plan = &opened.plan;
-    let states = States::look_up(plan, &opened.store, wanted);
+    let mut states = States::look_up(plan, &opened.store, wanted);
+    if let Some(remote) = opened.remote.as_ref().filter(|_| !states.complete()) {
+        states = super::sharing::look_up(opened, remote, states, wanted, output);
+    }
     let estimates = Estimates::new(plan, &states, &opened.store);
     match view {
         View::Counts => output.data(counts(opened, &states, &estimates)),
@@ -57,29 +60,34 @@ pub(super) fn plan(
 /// The table of counts per kind, with what is expected of the stages that are to run.
 pub(super) fn counts(opened: &Opened, states: &States, estimates: &Estimates) -> String {
     let plan = &opened.plan;
-    let columns = [StageState::Hit, StageState::Run, StageState::Blocked, StageState::Unneeded];
+    // Most experiments have no remote store.
+    let has_remote = states.in_state(StageState::Remote).next().is_some();
+    let shown: Vec<StageState> =
+        ALL_STATES.into_iter().filter(|&state| has_remote || state != StageState::Remote).collect();
     let mut rows = Vec::new();
-    let mut sums = [0; 5];
+    let mut sums = vec![0; shown.len()];
     for kind in StageKind::ALL {
-        let [hit, run, blocked, unneeded] = columns.map(|state| states.count(plan, kind, state));
-        let cells = [hit + run + blocked + unneeded, hit, run, blocked, unneeded];
-        if cells[0] > 0 {
+        let cells: Vec<usize> = shown.iter().map(|&state| states.count(plan, kind, state)).collect();
+        if cells.iter().any(|&cell| cell > 0) {
             let of_kind = states.in_state(StageState::Run).filter(|&id| plan.stages[id].kind() == kind);
-            rows.push(row(kind.name(), cells, price(of_kind, estimates)));
+            rows.push(row(kind.name(), &cells, price(of_kind, estimates)));
             sums.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell);
         }
     }
-    rows.push(row("all", sums, price(states.in_state(StageState::Run), estimates)));
-    let headings = ["kind", "total", "hit", "run", "blocked", "unneeded", "time", "disk"];
-    let right = [false, true, true, true, true, true, true, true];
+    rows.push(row("all", &sums, price(states.in_state(StageState::Run), estimates)));
+    let names = shown.into_iter().map(name);
+    let headings: Vec<&str> = ["kind", "total"].into_iter().chain(names).chain(["time", "disk"]).collect();
+    let right: Vec<bool> = (0..headings.len()).map(|i| i > 0).collect();
     let devices = &opened.experiment.run.devices;
-    let outlook = outlook(&estimates.expected(plan, states, devices), sums[2], devices.len());
+    let to_run = states.in_state(StageState::Run).count();
+    let outlook = outlook(&estimates.expected(plan, states, devices), to_run, devices.len());
     let text = table(&headings, &right, &rows);
     format!("{}, {}\n\n{text}{outlook}", count(plan.trials.len(), "trial"), count(plan.stages.len(), "stage"))
 }
 
-fn row(name: &str, cells: [usize; 5], price: [String; 2]) -> Vec<String> {
-    std::iter::once(name.to_owned()).chain(cells.iter().map(usize::to_string)).chain(price).collect()
+fn row(name: &str, cells: &[usize], price: [String; 2]) -> Vec<String> {
+    let total = cells.iter().sum::<usize>().to_string();
+    [name.to_owned(), total].into_iter().chain(cells.iter().map(usize::to_string)).chain(price).collect()
 }
 
 /// Time and disk of stages, as far as they are known.
@@ -198,13 +206,14 @@ fn dot(plan: &Plan, states: &States) -> String {
     text + "}"
 }
 
-const ALL_STATES: [StageState; 4] =
-    [StageState::Hit, StageState::Run, StageState::Blocked, StageState::Unneeded];
+const ALL_STATES: [StageState; 5] =
+    [StageState::Hit, StageState::Remote, StageState::Run, StageState::Blocked, StageState::Unneeded];
 
 /// A state in a word.
 fn name(state: StageState) -> &'static str {
     match state {
         StageState::Hit => "hit",
+        StageState::Remote => "remote",
         StageState::Run => "run",
         StageState::Blocked => "blocked",
         StageState::Unneeded => "unneeded",
@@ -214,6 +223,7 @@ fn name(state: StageState) -> &'static str {
 fn color(state: StageState) -> &'static str {
     match state {
         StageState::Hit => "#d5f0d5",
+        StageState::Remote => "#d5e5f5",
         StageState::Run => "#fdf0c8",
         StageState::Blocked => "#f5d0d0",
         StageState::Unneeded => "#eeeeee",

@@ -1,12 +1,13 @@
 //! `run`: compute what is missing, then write the tables.
 
-use super::{Opened, plan};
+use super::{Opened, plan, sharing};
 use crate::cli::args::FileArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output::{Output, count, duration};
 use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
+use crate::exec::sharing::Sharing;
 use crate::exec::{
     self, Ending, EngineLauncher, Estimates, Finished, Interrupt, RunFolder, RunOptions, RunRecord,
     RunSummary, Sweep,
@@ -92,6 +93,9 @@ fn execute(
     let launcher = EngineLauncher::new(EngineLauncher::find(options.engine), &log_dir);
     let run_options = RunOptions { settings: opened.experiment.run.clone(), fail_fast: options.fail_fast };
     let interrupt = interruptible();
+    if let Some(remote) = opened.remote.as_ref().filter(|_| !states.complete()) {
+        states = sharing::fetch(opened, remote, states, wanted, &interrupt, output)?;
+    }
     let estimates = Estimates::new(&opened.plan, &states, &opened.store);
     let mut progress = Progress::new(output);
     let sweep = Sweep {
@@ -102,13 +106,23 @@ fn execute(
         hub: &opened.hub,
         folder: folder.as_ref(),
     };
-    let finished = exec::run(sweep, &run_options, &launcher, &mut progress, &interrupt);
+    let pusher = sharing::pusher(opened, folder.is_some())?;
+    let finished = match &pusher {
+        Some(pusher) => {
+            let mut observer = Sharing::new(&opened.plan, pusher, &mut progress);
+            exec::run(sweep, &run_options, &launcher, &mut observer, &interrupt)
+        }
+        None => exec::run(sweep, &run_options, &launcher, &mut progress, &interrupt),
+    };
     if let Some(folder) = &folder {
         let record = RunRecord::new(&opened.experiment.name, finished.summary.clone());
         // The results are committed; failing to record the run must not lose them.
         if let Err(error) = folder.write_record(&record) {
             tracing::warn!("{error}");
         }
+    }
+    if let Some(pusher) = pusher {
+        sharing::finish(pusher, opened, &interrupt, output);
     }
     Ok((finished, folder))
 }

@@ -3,6 +3,7 @@
 mod du;
 mod gc;
 mod ls;
+mod transfer;
 mod verify;
 
 use super::Opened;
@@ -28,6 +29,20 @@ pub(super) fn dispatch(command: &StoreCommand, output: &Output) -> Result<ExitCo
             let options = gc::Options { older_than: *older_than, keep, dry_run: *dry_run };
             gc::gc(plans, &options, *format, output)
         }
+        StoreCommand::Push { plans, filter, check } => {
+            plans.need_files("push")?;
+            transfer::push(plans, filter, *check, output)
+        }
+        StoreCommand::Pull { plans, filter, results } => {
+            plans.need_files("pull")?;
+            transfer::pull(plans, filter, *results, output)
+        }
+    }
+}
+
+impl PlanArgs {
+    fn need_files(&self, command: &'static str) -> Result<(), CliError> {
+        if self.files.is_empty() { Err(CliError::NoFiles { command }) } else { Ok(()) }
     }
 }
 
@@ -47,6 +62,7 @@ impl Scope {
                 file: file.clone(),
                 sets: args.sets.clone(),
                 store: args.store.clone(),
+                remote: args.remote.clone(),
                 update_revisions: false,
             };
             opened.push(Opened::usable(&args)?);

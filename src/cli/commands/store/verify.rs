@@ -10,6 +10,12 @@ use crate::store::{Damage, Entry, Finding, StoreError};
 use rayon::prelude::*;
 use serde_json::json;
 
+/// An artifact that was looked at.
+struct Checked {
+    bytes: u64,
+    finding: Option<Finding>,
+}
+
 /// Verifies the artifacts.
 pub(super) fn verify(
     plans: &PlanArgs,
@@ -21,19 +27,20 @@ pub(super) fn verify(
     let keys = scope.keys();
     let mut entries = scope.store.entries_of(&filter.kind)?;
     entries.retain(|entry| keys.as_ref().is_none_or(|keys| keys.contains(&entry.key)));
-    let checked: Result<Vec<Option<(u64, Option<Finding>)>>, StoreError> = entries
+    let checked: Result<Vec<Option<Checked>>, StoreError> = entries
         .par_iter()
         .map(|entry| {
             let manifest = entry.open(&scope.store).ok().map(|artifact| artifact.manifest);
             if !takes(filter, &entry.key, manifest.as_ref().map(|m| m.label.as_str())) {
                 return Ok(None);
             }
-            Ok(Some((manifest.map_or(0, |m| m.bytes()), scope.store.verify(entry)?)))
+            let bytes = manifest.map_or(0, |m| m.bytes());
+            Ok(Some(Checked { bytes, finding: scope.store.verify(entry)? }))
         })
         .collect();
     let checked: Vec<_> = checked?.into_iter().flatten().collect();
-    let (n, size) = (checked.len(), checked.iter().map(|(bytes, _)| bytes).sum::<u64>());
-    let findings: Vec<Finding> = checked.into_iter().filter_map(|(_, finding)| finding).collect();
+    let (n, size) = (checked.len(), checked.iter().map(|checked| checked.bytes).sum::<u64>());
+    let findings: Vec<Finding> = checked.into_iter().filter_map(|checked| checked.finding).collect();
     let is_clean = findings.is_empty();
     match format {
         Format::Json => {

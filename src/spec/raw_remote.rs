@@ -1,0 +1,145 @@
+//! What may be written about a remote store: its place alone, or a mapping.
+
+use super::node::{Node, Value};
+use super::read::{Decode, Field, List, Reader, record};
+use super::remote::{RemoteLocation, RemoteMode, RemoteSettings};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+use tacq_protocol::StageKind;
+
+record! {
+    /// A remote store and how it is used.
+    RemoteMap is "a mapping with the keys url, mode, push" {
+        /// s3://bucket/prefix, or a folder of a shared file system.
+        @required url: RemoteUrl,
+        /// read_write or read_only. Default: read_write.
+        mode: RemoteMode,
+        /// Kinds of artifacts that are pushed besides calibrate, select and evaluate, such as mixed_quantize.
+        push: List<PushedKind>,
+    }
+}
+
+/// Where a remote store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteUrl(pub RemoteLocation);
+
+impl RemoteUrl {
+    const EXPECTED: &str = "s3://bucket/prefix, or a folder";
+}
+
+impl Decode for RemoteUrl {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Value::Text(text) = &node.value else {
+            reader.unexpected(node, Self::EXPECTED);
+            return None;
+        };
+        match text.parse() {
+            Ok(location) => Some(Self(location)),
+            Err(error) => {
+                reader.report(&node.place, super::remote::RemoteLocationError::to_string(&error));
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for RemoteUrl {
+    fn schema_name() -> Cow<'static, str> {
+        "RemoteUrl".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "description": Self::EXPECTED })
+    }
+}
+
+/// A remote store as written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Remote {
+    /// Its place.
+    Url(RemoteUrl),
+    /// Its place and more.
+    Map(Box<RemoteMap>),
+}
+
+impl Remote {
+    /// What is meant; nothing if the place is not right, which was reported.
+    pub(super) fn settings(self) -> Option<RemoteSettings> {
+        match self {
+            Remote::Url(url) => Some(RemoteSettings::new(url.0)),
+            Remote::Map(map) => {
+                let mut settings = RemoteSettings::new(map.url.given()?.0);
+                settings.mode = map.mode.given().unwrap_or_default();
+                let kinds = map.push.given().map(|list| list.items).unwrap_or_default();
+                settings.push = kinds.into_iter().map(|kind| kind.value.into()).collect();
+                Some(settings)
+            }
+        }
+    }
+}
+
+impl Decode for Remote {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => RemoteMap::decode(node, reader).map(|map| Remote::Map(Box::new(map))),
+            Value::Text(_) => RemoteUrl::decode(node, reader).map(Remote::Url),
+            _ => {
+                let expected = format!("{}, or a mapping with the keys url, mode, push", RemoteUrl::EXPECTED);
+                reader.unexpected(node, &expected);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for Remote {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Remote".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [generator.subschema_for::<RemoteUrl>(), generator.subschema_for::<RemoteMap>()]
+        })
+    }
+}
+
+/// A kind of artifact that can be pushed: all but downloads, whose files anybody can have from where they come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PushedKind {
+    /// Calibration sets; always pushed.
+    Calibrate,
+    /// Uniform checkpoints.
+    Quantize,
+    /// Sums of gradients.
+    Gradients,
+    /// Ranked weights.
+    Saliency,
+    /// Masks; always pushed.
+    Select,
+    /// Checkpoints with a mask.
+    MixedQuantize,
+    /// Results; always pushed.
+    Evaluate,
+}
+
+impl From<PushedKind> for StageKind {
+    fn from(kind: PushedKind) -> Self {
+        match kind {
+            PushedKind::Calibrate => StageKind::Calibrate,
+            PushedKind::Quantize => StageKind::Quantize,
+            PushedKind::Gradients => StageKind::Gradients,
+            PushedKind::Saliency => StageKind::Saliency,
+            PushedKind::Select => StageKind::Select,
+            PushedKind::MixedQuantize => StageKind::MixedQuantize,
+            PushedKind::Evaluate => StageKind::Evaluate,
+        }
+    }
+}
+
+/// The remote store that a file names, if any.
+pub(super) fn resolve(raw: Field<Remote>) -> Option<RemoteSettings> {
+    raw.given().and_then(Remote::settings)
+}
