@@ -11,10 +11,10 @@ unexport LIBTORCH
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test fmt lint doc check clean
+.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test test-s3 fmt lint doc check clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 libtorch: ## install libtorch for CPU into .libtorch/ (13 s and 0.5 GB on a fast line); reused when there
 	@$(PYTHON) scripts/install_libtorch.py cpu
@@ -42,6 +42,9 @@ test: setup ## run all tests: no network, no GPU
 	$(PYTHON) -m unittest discover --start-directory scripts
 	$(PYTHON) -m unittest discover --start-directory benches
 	$(CARGO) test --workspace --locked
+
+test-s3: setup ## tests of remote stores against an S3 server on loopback, installed from PyPI
+	$(PYTHON) scripts/s3_server.py run -- $(CARGO) test --workspace --locked --test driver -- remote
 
 fmt: ## format the code
 	$(CARGO) fmt --all
