@@ -207,6 +207,9 @@ impl Client {
         blake3: &str,
         arrived: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Received, RemoteError> {
+        if bytes <= PART {
+            return self.download_at_once(path, to, bytes, blake3, arrived);
+        }
         match self.size(path)? {
             None => return Ok(Received::Absent),
             Some(found) if found != bytes => return Ok(Received::Wrong),
@@ -240,6 +243,35 @@ impl Client {
         file.sync_all().map_err(|source| FsError { action: "flush", path: to.to_owned(), source })?;
         let is_right = hasher.finalize().to_hex().as_str() == blake3;
         Ok(if is_right { Received::Whole } else { Received::Wrong })
+    }
+
+    /// [`Self::download`] of a small file: one request.
+    fn download_at_once(
+        &self,
+        path: &ObjectPath,
+        to: &Path,
+        bytes: u64,
+        blake3: &str,
+        arrived: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Received, RemoteError> {
+        let contents = self.runtime.block_on(async {
+            let found = self.store.get(path).await?;
+            // Not read: it may be of any size.
+            if found.meta.size != bytes { Ok(None) } else { found.bytes().await.map(Some) }
+        });
+        let contents = match contents {
+            Ok(Some(contents)) => contents,
+            Ok(None) => return Ok(Received::Wrong),
+            Err(Error::NotFound { .. }) => return Ok(Received::Absent),
+            Err(error) => return Err(self.fail("read", path)(error)),
+        };
+        if blake3::hash(&contents).to_hex().as_str() != blake3 {
+            return Ok(Received::Wrong);
+        }
+        let mut file = fsx::create(to)?;
+        let written = file.write_all(&contents).and_then(|()| file.sync_all());
+        written.map_err(|source| FsError { action: "write", path: to.to_owned(), source })?;
+        Ok(if arrived(bytes) { Received::Whole } else { Received::Absent })
     }
 }
 
