@@ -194,3 +194,42 @@ fn gc_beside_a_run_takes_nothing_of_its_plan() {
     let ended = Finished::from(run.wait_with_output().unwrap()).expect(0);
     ended.says(&["9 computed, 6 reused"]);
 }
+
+#[test]
+fn a_killed_gc_leaves_no_artifact_by_halves_and_the_next_one_finishes() {
+    let sandbox = swept();
+    sandbox.sweep_fake(&["run", "exp.yaml", "--set", "sweep.seed=[0,1,2,3]"]).expect(0);
+    let gc = ["store", "gc", "--older-than", "0s"];
+    let mut random = tacq_testkit::random::Random::new(7);
+    for _ in 0..8 {
+        let mut killed = sandbox.command(&gc).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(random.below(40_000) as u64));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        sandbox.sweep(&["store", "verify"]).expect(0);
+    }
+    sandbox.sweep(&gc).expect(0);
+    for folder in ["trash", "staging", "locks", "pins", "quarantine"] {
+        let left = fs::read_dir(sandbox.root.join(".tacq/v1").join(folder)).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{folder}");
+    }
+    assert_eq!(sandbox.count(&[]), 0);
+}
+
+#[test]
+fn tables_know_the_size_of_checkpoints_that_were_removed() {
+    use tacq_protocol::StageKind;
+    let sandbox = swept();
+    let tables = sandbox.tables();
+    let store = sandbox.store();
+    for kind in [StageKind::Quantize, StageKind::MixedQuantize] {
+        for entry in store.entries(kind).unwrap() {
+            store.remove(kind, &entry.key, None).unwrap();
+        }
+        assert_eq!(store.entries(kind).unwrap(), []);
+    }
+    fs::remove_dir_all(sandbox.root.join("results")).unwrap();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    assert_eq!(sandbox.asked(), Vec::<String>::new());
+    assert_eq!(sandbox.tables(), tables);
+}
