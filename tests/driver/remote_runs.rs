@@ -259,3 +259,42 @@ fn an_interrupted_run_leaves_pushing_to_the_next_one() {
     assert_eq!(sandbox.store().unpushed().unwrap(), []);
     assert_eq!(place.manifests().len(), SHARED);
 }
+
+#[test]
+fn a_read_only_remote_store_is_used_and_left_as_it_is() {
+    each_place(|place| {
+        let sandbox = Sandbox::new();
+        let text = sandbox.read("exp.yaml")
+            + &format!("run: {{remote: {{url: '{}', mode: read_only}}}}\n", place.location());
+        sandbox.write("exp.yaml", &text);
+        let ended = sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+        assert!(!ended.stderr.contains("push"), "{}", ended.stderr);
+        assert_eq!((place.all(), sandbox.store().unpushed().unwrap()), (vec![], vec![]));
+        sandbox.sweep(&["store", "push", "exp.yaml"]).expect(2).says(&["is read_only here"]);
+        // One that writes, then another reader.
+        let remote = place.location().to_string();
+        sandbox.write("exp.yaml", crate::sandbox::EXPERIMENT);
+        sandbox.sweep(&["store", "push", "exp.yaml", "--remote", &remote]).expect(0);
+        let before = place.all();
+        let reader = Sandbox::new();
+        reader.write("exp.yaml", &text);
+        reader.sweep_fake(&["run", "exp.yaml"]).expect(0).says(&["fetched 4 artifacts", "0 computed"]);
+        assert_eq!(place.all(), before);
+    });
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_no_empty_one() {
+    let Some(_) = Place::bucket() else { return eprintln!("skipped: TACQ_S3_BUCKET is not set") };
+    let sandbox = Sandbox::new();
+    let arguments = ["exp.yaml", "--remote", "s3://no-such-bucket/x"];
+    let ended = sandbox.sweep(&[&["store", "pull"], &arguments[..]].concat()).expect(3);
+    ended.says(&["s3://no-such-bucket/x", "check the bucket's name"]);
+    let ended = sandbox.sweep_fake(&[&["run"], &arguments[..]].concat()).expect(0);
+    ended.says(&[
+        "going on without what others computed",
+        "15 computed",
+        "not pushed",
+        "the next run tries again",
+    ]);
+}

@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tacq_protocol::StageKind;
 
 /// Artifacts under way together; each sends parts of large files side by side.
 const THREADS: usize = 2;
+/// How long nothing is pushed after a push failed: a server that does not answer keeps each push waiting.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Two results under one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,8 @@ struct Shared {
     stop: AtomicBool,
     told: AtomicBool,
     pending: AtomicUsize,
+    /// When a push failed last, and why.
+    last_problem: Mutex<Option<(Instant, String)>>,
 }
 
 /// Pushes artifacts in the background.
@@ -95,6 +100,7 @@ impl Pusher {
             stop: AtomicBool::new(false),
             told: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
+            last_problem: Mutex::default(),
         });
         let (queue, parcels) = channel();
         let parcels = Arc::new(Mutex::new(parcels));
@@ -166,6 +172,10 @@ impl Shared {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn problem(&self) -> Option<(Instant, String)> {
+        self.last_problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn serve(&self, parcels: &Mutex<Receiver<Parcel>>) {
         loop {
             let parcel = parcels.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -173,7 +183,12 @@ impl Shared {
             if self.stop.load(Ordering::Relaxed) {
                 continue;
             }
-            if let Err(error) = self.push(&parcel) {
+            let problem = self.problem().filter(|(when, _)| when.elapsed() < PAUSE).map(|(_, why)| why);
+            if let Some(why) = problem {
+                self.again.lock().unwrap_or_else(PoisonError::into_inner).push((parcel, why));
+            } else if let Err(error) = self.push(&parcel) {
+                *self.last_problem.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((Instant::now(), error.to_string()));
                 if !self.told.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         "{}: not pushed yet, tried again at the end of the run: {error}",

@@ -96,11 +96,7 @@ impl Client {
     ) -> Result<(), RemoteError> {
         let mut names = self.store.list(Some(prefix));
         while let Some(found) = self.runtime.block_on(names.next()) {
-            let found = match found {
-                // A folder that is not there has no names in it.
-                Err(Error::NotFound { .. }) => return Ok(()),
-                other => other.map_err(self.fail("list", prefix))?,
-            };
+            let found = found.map_err(self.fail("list", prefix))?;
             if !take(&found.location) {
                 break;
             }

@@ -19,6 +19,11 @@ impl Layout {
         Self { prefix }
     }
 
+    /// What everything lies below.
+    pub(super) fn root(&self) -> Path {
+        Path::from(self.prefix.as_str())
+    }
+
     /// The manifests of a kind, all below this name.
     pub(super) fn manifests(&self, kind: StageKind) -> Path {
         Path::from(format!("{}/manifests/{kind}", self.prefix))

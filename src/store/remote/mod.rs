@@ -69,6 +69,8 @@ impl Remote {
         }
         let client = Client::open(&self.settings)?;
         let layout = Layout::new(&client.prefix);
+        // A bucket that is not there, or may not be listed, is told now: later it would look as if it were empty.
+        client.list(&layout.root(), &mut |_| false)?;
         Ok(self.opened.get_or_init(|| (client, layout)))
     }
 
