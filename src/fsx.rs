@@ -112,6 +112,14 @@ pub fn remove_file(path: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Removes a folder and all in it, or a file; what is not there is fine.
+pub fn remove_any(path: &Path) -> Result<(), FsError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => remove_dir_all(path),
+        _ => remove_file(path),
+    }
+}
+
 /// File type, size and times.
 pub fn metadata(path: &Path) -> Result<fs::Metadata, FsError> {
     fs::metadata(path).map_err(fail("look at", path))

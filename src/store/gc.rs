@@ -38,6 +38,8 @@ pub struct GcScope {
 pub enum Sort {
     /// A committed artifact.
     Artifact,
+    /// What tables need of a checkpoint.
+    Summary,
     /// Output and progress of a stage that was killed.
     Staging,
     /// A damaged artifact that was moved aside.
@@ -53,6 +55,7 @@ impl Sort {
     pub fn name(self) -> &'static str {
         match self {
             Sort::Artifact => "artifact",
+            Sort::Summary => "summary",
             Sort::Staging => "staging",
             Sort::Quarantine => "quarantine",
             Sort::Run => "run",
@@ -66,9 +69,9 @@ impl Sort {
 pub struct Garbage {
     /// What it is.
     pub sort: Sort,
-    /// Of an artifact and of staging: its kind.
+    /// Of an artifact, a summary and of staging: its kind.
     pub kind: Option<StageKind>,
-    /// Of an artifact and of staging: its key.
+    /// Of an artifact, a summary and of staging: its key.
     pub key: Option<StageKey>,
     /// The stage's name when it was computed, or the folder's.
     pub label: String,
@@ -85,6 +88,7 @@ impl Store {
     /// does.
     pub fn garbage(&self, scope: &GcScope) -> Result<Vec<Garbage>, StoreError> {
         let mut found = self.unreachable(scope)?;
+        found.extend(self.summaries(scope)?);
         found.extend(self.stale_staging(scope)?);
         let stays = scope.older_than.unwrap_or(QUARANTINE_STAYS);
         found.extend(self.old(Sort::Quarantine, &self.quarantine_dir(), stays)?);
@@ -123,7 +127,7 @@ impl Store {
                 }
                 _ => self.to_trash(&garbage.dir, garbage.sort.name())?,
             };
-            fsx::remove_dir_all(&trash).map_err(|e| self.error(e))?;
+            fsx::remove_any(&trash).map_err(|e| self.error(e))?;
             each(garbage, Removal::Removed { bytes: garbage.bytes });
         }
         self.sweep_locks()
@@ -155,6 +159,18 @@ impl Store {
             })
             .collect();
         Ok(found?.into_iter().flatten().collect())
+    }
+
+    fn summaries(&self, scope: &GcScope) -> Result<Vec<Garbage>, StoreError> {
+        let mut found = Vec::new();
+        for (kind, prefix) in StageKind::ALL.into_iter().flat_map(|kind| self.summary_folders(kind)) {
+            for mut garbage in self.old(Sort::Summary, &prefix, scope.older_than.unwrap_or_default())? {
+                garbage.kind = Some(kind);
+                garbage.key = garbage.label.strip_suffix(".json").and_then(|name| name.parse().ok());
+                found.extend(garbage.key.is_some_and(|key| scope.takes(kind, &key)).then_some(garbage));
+            }
+        }
+        Ok(found)
     }
 
     fn stale_staging(&self, scope: &GcScope) -> Result<Vec<Garbage>, StoreError> {

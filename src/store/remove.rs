@@ -28,7 +28,7 @@ pub enum Removal {
     InUse,
 }
 
-/// A folder of a key that is to go.
+/// A folder, or a file, of a key that is to go.
 pub(super) struct Doomed {
     pub key: StageKey,
     pub dir: PathBuf,
@@ -68,7 +68,7 @@ impl Store {
             for moved in moved {
                 let (removal, trash) = moved?;
                 if let Some(trash) = trash {
-                    fsx::remove_dir_all(&trash).map_err(|e| self.error(e))?;
+                    fsx::remove_any(&trash).map_err(|e| self.error(e))?;
                 }
                 each(removal);
             }

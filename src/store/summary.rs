@@ -24,6 +24,12 @@ impl Store {
         self.summaries_dir().join(kind.name()).join(&text[..2]).join(format!("{text}.json"))
     }
 
+    /// The folders with summaries of a kind.
+    pub(super) fn summary_folders(&self, kind: StageKind) -> Vec<(StageKind, PathBuf)> {
+        let folder = self.summaries_dir().join(kind.name());
+        fsx::list_dir(&folder).unwrap_or_default().into_iter().map(|prefix| (kind, prefix)).collect()
+    }
+
     /// Whether tables find what they need of an artifact of this kind, be it here or not.
     pub fn has_summary(&self, kind: StageKind, key: &StageKey) -> bool {
         let in_artifact = |name| self.artifact_dir(kind, key).join(name);

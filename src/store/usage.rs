@@ -29,6 +29,7 @@ impl Store {
             rows.push(Usage { name: kind.name(), count: dirs.len(), bytes });
         }
         for (name, folder) in [
+            ("summaries", self.summaries_dir()),
             ("staging", self.staging_root()),
             ("quarantine", self.quarantine_dir()),
             ("trash", self.trash_dir()),

@@ -232,4 +232,9 @@ fn tables_know_the_size_of_checkpoints_that_were_removed() {
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
     assert_eq!(sandbox.asked(), Vec::<String>::new());
     assert_eq!(sandbox.tables(), tables);
+    // They go with the plan that needs them, and not before.
+    sandbox.sweep(&["store", "gc", "exp.yaml"]).expect(0).says(&["removed 0 items"]);
+    let other =
+        ["store", "gc", "exp.yaml", "--set", "sweep.bits=[3]", "--keep", "evaluate", "--keep", "select"];
+    sandbox.sweep(&other).expect(0).says(&["removed 4 items"]);
 }

@@ -23,6 +23,7 @@ pub(super) fn du(plans: &PlanArgs, format: Format, output: &Output) -> Result<Ex
         let name = match (item.sort, item.kind) {
             (Sort::Artifact, Some(kind)) => kind.name(),
             (Sort::Run, _) => "runs",
+            (Sort::Summary, _) => "summaries",
             (sort, _) => sort.name(),
         };
         *free.entry(name).or_default() += item.bytes;
