@@ -11,7 +11,7 @@ unexport LIBTORCH
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test test-s3 fmt lint doc check clean
+.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test test-s3 chaos fmt lint doc check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test: setup ## run all tests: no network, no GPU
 
 test-s3: setup ## tests of remote stores against an S3 server on loopback, installed from PyPI
 	$(PYTHON) scripts/s3_server.py run -- $(CARGO) test --workspace --locked --test driver -- remote
+
+chaos: setup ## half an hour of kills, full disks, damaged files and wrong clocks; SECS and SEED choose another chaos
+	TACQ_CHAOS_SECS=$(or $(SECS),1800) TACQ_CHAOS_SEED=$(or $(SEED),5) $(CARGO) test --workspace --locked --test driver -- chaos --nocapture
 
 fmt: ## format the code
 	$(CARGO) fmt --all

@@ -103,20 +103,24 @@ impl Store {
     }
 
     /// Reads a JSON file of a committed artifact without looking at the rest of it; `None` on a miss. What tables need
-    /// is found also where the artifact has gone.
+    /// is found also where the artifact has gone or is damaged.
     pub fn read_json<T: serde::de::DeserializeOwned>(
         &self,
         kind: StageKind,
         key: &StageKey,
         name: &str,
     ) -> Result<Option<T>, StoreError> {
-        let found = manifest::read_json(&self.artifact_dir(kind, key), name)?;
-        if found.is_some() || summary_file(kind) != Some(name) {
-            return Ok(found);
+        let found = manifest::read_json(&self.artifact_dir(kind, key), name);
+        if matches!(found, Ok(Some(_))) || summary_file(kind) != Some(name) {
+            return found;
         }
         let path = self.summary_path(kind, key);
         let folder = path.parent().expect("summaries lie in a folder");
-        manifest::read_json(folder, &path.file_name().unwrap_or_default().to_string_lossy())
+        match manifest::read_json(folder, &path.file_name().unwrap_or_default().to_string_lossy())? {
+            Some(kept) => Ok(Some(kept)),
+            // Damaged or absent, as it may be.
+            None => found,
+        }
     }
 
     /// All committed artifacts of a kind, in key order; damaged ones are left out.

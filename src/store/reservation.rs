@@ -132,7 +132,13 @@ impl Reservation {
             execution,
         };
         let text = serde_json::to_vec_pretty(&manifest).expect("manifests serialize without error");
-        self.put_in_place(manifest, &text)
+        let (store, kind, key) = (self.store.clone(), self.payload.kind, self.key);
+        let artifact = self.put_in_place(manifest, &text)?;
+        // Tables do not depend on what happens to a checkpoint later. If there is no room for it, they need the artifact.
+        if let Err(error) = store.keep_summary(kind, &key) {
+            tracing::warn!("{error}");
+        }
+        Ok(artifact)
     }
 
     /// Makes what lies in the output folder, flushed and equal to the digests of a manifest from elsewhere, the

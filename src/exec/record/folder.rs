@@ -94,7 +94,8 @@ impl RunFolder {
         let request =
             Request { output: alone.join("output"), progress: alone.join("progress"), ..request.clone() };
         let text = serde_json::to_vec_pretty(&request).expect("requests serialize without error");
-        fsx::write_atomic(&path, &text)?;
+        // Not worth waiting for the disk: a request that a power failure took is written again with the next attempt.
+        fsx::replace(&path, &text)?;
         Ok(path)
     }
 
