@@ -44,6 +44,7 @@ test: setup ## run all tests: no network, no GPU
 	$(CARGO) test --workspace --locked
 
 test-s3: setup ## tests of remote stores against an S3 server on loopback, installed from PyPI
+	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/s3_server.py run -- $(CARGO) test --workspace --locked --test driver -- remote
 
 chaos: setup ## half an hour of kills, full disks, damaged files and wrong clocks; SECS and SEED choose another chaos
