@@ -4,7 +4,10 @@
 //! on a stage, several separated by `;`: `KIND=exit` dies, `KIND=garbage` writes no event, `KIND=fail:FAILURE_KIND`
 //! fails, `KIND=touch:FILE` changes a file before it is done, `KIND=wait:MS` takes its time until asked to stop,
 //! `KIND=stuck:MS` does so whether asked or not, `KIND=silent:MS` without a sign of life. `FAKE_ENGINE_ONCE`, a folder:
-//! each of these happens once, and leaves a file there.
+//! each of these happens once, and leaves a file there. `FAKE_ENGINE_SHELL`, if set, spawns for each stage the shell
+//! that the benchmark of orchestrators has all tools spawn, `sh -c '… cat inputs | sha256sum > output'`. That shell needs
+//! `BENCH_LEDGER`, a file that gets `+ KIND-KEY N_INPUTS` when it begins and `- KIND-KEY` when it ends, and `BENCH_FAIL`,
+//! a folder: a stage with a file of its name in there fails.
 
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
@@ -15,7 +18,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::{Control, Event, FailureKind, PROTOCOL_VERSION, Request};
-use tacq_testkit::fake::write_output;
+use tacq_testkit::fake::{run_body, write_output, write_results};
 
 /// Set when the driver asked to stop.
 static STOPPING: AtomicBool = AtomicBool::new(false);
@@ -42,8 +45,10 @@ fn main() -> io::Result<()> {
                 return;
             }
         }
-        // As the engine does: without a driver there is nothing to go on for.
-        std::process::exit(0);
+        // As the engine does: without a driver there is nothing to go on for. A shell is always waited for.
+        if !has_shell() {
+            std::process::exit(0);
+        }
     });
     for line in requests {
         let request: Request = serde_json::from_str(&line)?;
@@ -83,8 +88,19 @@ fn answer(request: &Request) -> io::Result<()> {
             _ => {}
         }
     }
-    write_output(request)?;
+    if !has_shell() {
+        write_output(request)?;
+    } else if run_body(request)? {
+        write_results(request)?;
+    } else {
+        return fail(request, FailureKind::Numerics, "the shell failed");
+    }
     say(&Event::Done { id: request.id, provenance: Provenance { wall_secs: 1.0, ..Provenance::default() } })
+}
+
+/// Whether stages are the benchmark's shell.
+fn has_shell() -> bool {
+    std::env::var_os("FAKE_ENGINE_SHELL").is_some()
 }
 
 /// Whether what is to be done on a kind of stage is still to be done.
