@@ -163,6 +163,10 @@ impl Store {
 
     fn summaries(&self, scope: &GcScope) -> Result<Vec<Garbage>, StoreError> {
         let mut found = Vec::new();
+        // Tables of the scores that stay need them.
+        if scope.keep.contains(&StageKind::Evaluate) {
+            return Ok(found);
+        }
         for (kind, prefix) in StageKind::ALL.into_iter().flat_map(|kind| self.summary_folders(kind)) {
             for mut garbage in self.old(Sort::Summary, &prefix, scope.older_than.unwrap_or_default())? {
                 garbage.kind = Some(kind);

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
+use tacq_protocol::StageKind;
 use tacq_testkit::random::Random;
 
 /// Rounds in which something is killed; each ends with the sweep finished from what was left.
@@ -114,7 +115,7 @@ fn committed(root: &Path) -> BTreeSet<(PathBuf, u64)> {
     };
     for kind in list(&root.join(".tacq/v1")) {
         let name = kind.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if ["staging", "locks", "runs", "sources.json"].contains(&name.as_str()) {
+        if !StageKind::ALL.iter().any(|kind| kind.name() == name) {
             continue;
         }
         for prefix in list(&kind) {
