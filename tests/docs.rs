@@ -16,6 +16,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/experiment-file.md",
     "docs/paper-map.md",
     "docs/results.md",
+    "docs/running.md",
     "docs/store.md",
 ];
 
