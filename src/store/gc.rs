@@ -210,7 +210,7 @@ impl Store {
     }
 
     /// Removes lock files that kills left: they hold nobody up, but add up.
-    fn sweep_locks(&self) -> Result<(), StoreError> {
+    pub fn sweep_locks(&self) -> Result<(), StoreError> {
         let folder = self.locks_dir();
         if !fsx::exists(&folder) {
             return Ok(());

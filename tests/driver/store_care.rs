@@ -239,3 +239,12 @@ fn tables_know_the_size_of_checkpoints_that_were_removed() {
     sandbox.sweep(&[&other[..], &["--keep", "evaluate"]].concat()).expect(0).says(&["removed 1 item"]);
     sandbox.sweep(&other).expect(0).says(&["removed 6 items"]);
 }
+
+#[test]
+fn a_run_sweeps_lock_files_that_kills_left() {
+    let sandbox = swept();
+    let locks = sandbox.root.join(".tacq/v1/locks");
+    fs::write(locks.join(format!("{}.lock", "cd".repeat(32))), "").unwrap();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    assert_eq!(fs::read_dir(locks).unwrap().count(), 0);
+}

@@ -121,6 +121,11 @@ fn execute(
             tracing::warn!("{error}");
         }
     }
+    // A kill between a commit and letting go of its lock leaves the file. It holds nobody up, and a store that cannot be
+    // written keeps it.
+    if let Err(error) = opened.store.sweep_locks() {
+        tracing::debug!("{error}");
+    }
     if let Some(pusher) = pusher {
         sharing::finish(pusher, opened, &interrupt, output);
     }
