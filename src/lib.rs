@@ -10,6 +10,7 @@ pub mod fsx;
 pub mod hub;
 pub mod plan;
 pub mod report;
+pub mod slurm;
 pub mod spec;
 pub mod stage_key;
 pub mod store;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The driver's modules, lowest first. A module imports only from layers below its own.
 const LAYERS: &[&[&str]] = &[
     &["fsx"],
-    &["digest", "hub"],
+    &["digest", "hub", "slurm"],
     &["stage_key"],
     &["spec"],
     &["store"],
