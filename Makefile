@@ -11,7 +11,7 @@ unexport LIBTORCH
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test test-s3 chaos fmt lint doc check clean
+.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test test-s3 test-slurm chaos fmt lint doc check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -49,6 +49,13 @@ test-s3: setup ## tests of remote stores against an S3 server on loopback, insta
 
 chaos: setup ## half an hour of kills, full disks, damaged files and wrong clocks; SECS and SEED choose another chaos
 	TACQ_CHAOS_SECS=$(or $(SECS),1800) TACQ_CHAOS_SEED=$(or $(SEED),5) $(CARGO) test --workspace --locked --test driver -- chaos --nocapture
+
+test-slurm: setup ## run sweeps on a real Slurm cluster, private to the tests; as root it installs Slurm if missing
+	@$(CARGO) build --workspace --bins --locked
+	@$(PYTHON) scripts/slurm_cluster.py up --install && \
+	    conf=$$($(PYTHON) scripts/slurm_cluster.py conf) && \
+	    TACQ_SLURM_CONF=$$conf $(CARGO) test --workspace --locked --test slurm -- --test-threads=1 real::; \
+	    status=$$?; $(PYTHON) scripts/slurm_cluster.py down; exit $$status
 
 fmt: ## format the code
 	$(CARGO) fmt --all

@@ -4,6 +4,7 @@
     up                   start munged, slurmctld and two slurmd; starts only what is not running
     down                 stop them, end what their jobs left, remove the folder
     env                  print the line that points a shell at the cluster: eval "$(scripts/slurm_cluster.py env)"
+    conf                 print where its slurm.conf is
     kill-node N          kill -9 the slurmd of node N (1 or 2), with the jobs it runs
     start-node N         start it again
     stop-controller      kill -9 slurmctld
@@ -46,7 +47,7 @@ SlurmctldHost={host}({address})
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={dir}/munge/socket,cred_expire=2
+AuthInfo=socket={dir}/munge/socket,cred_expire=5
 CredType=cred/munge
 SlurmctldPort={controller_port}
 SlurmctldPidFile={dir}/slurmctld.pid
@@ -360,7 +361,7 @@ def arguments() -> argparse.Namespace:
     up.add_argument("--install", action="store_true", help="install missing packages, as root")
     up.add_argument("--max-array-size", type=int, default=1001, help="MaxArraySize (%(default)s)")
     up.add_argument("--min-job-age", type=int, default=300, help="seconds an ended job is remembered (%(default)s)")
-    for name in ("down", "env", "stop-controller", "restart-controller"):
+    for name in ("down", "env", "conf", "stop-controller", "restart-controller"):
         commands.add_parser(name)
     for name in ("kill-node", "start-node"):
         commands.add_parser(name).add_argument("node", type=int, choices=NODES)
@@ -370,10 +371,11 @@ def arguments() -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     folder = options.dir.absolute()
     cluster = Cluster(folder)
-    if options.command == "env":
+    if options.command in ("env", "conf"):
         if not cluster.conf.exists():
             raise ClusterError("there is none in {}; start one with `up`".format(folder))
-        print("export SLURM_CONF={0} TACQ_SLURM_CONF={0}".format(cluster.conf))
+        line = "{0}" if options.command == "conf" else "export SLURM_CONF={0} TACQ_SLURM_CONF={0}"
+        print(line.format(cluster.conf))
         return
     if options.command == "up":
         if options.install:

@@ -17,6 +17,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/paper-map.md",
     "docs/results.md",
     "docs/running.md",
+    "docs/slurm.md",
     "docs/store.md",
 ];
 

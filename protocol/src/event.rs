@@ -122,6 +122,8 @@ pub enum FailureKind {
     Timeout,
     /// The stage was asked to stop; its progress is kept.
     Interrupted,
+    /// A cluster did not run the stage to its end (said by the driver).
+    Cluster,
 }
 
 impl fmt::Display for FailureKind {
@@ -138,6 +140,7 @@ impl fmt::Display for FailureKind {
             FailureKind::EngineDied => "engine died",
             FailureKind::Timeout => "timeout",
             FailureKind::Interrupted => "interrupted",
+            FailureKind::Cluster => "cluster",
         })
     }
 }

@@ -176,6 +176,17 @@ pub(super) enum Command {
         #[arg(long, env = "TACQ_ENGINE", value_name = "PATH")]
         engine: Option<PathBuf>,
     },
+    /// End an experiment's jobs on a Slurm cluster. What they have computed stays.
+    Cancel {
+        #[command(flatten)]
+        file: FileArgs,
+    },
+    /// Run the stage of a job's file: what a job on a cluster does.
+    #[command(hide = true)]
+    Job {
+        /// The file that `run` wrote when it submitted the job.
+        file: PathBuf,
+    },
     /// Show how far an experiment is: done, running in any process, failed in the last run.
     Status {
         #[command(flatten)]

@@ -6,6 +6,7 @@ use crate::exec::{ExecError, LaunchError};
 use crate::fsx::FsError;
 use crate::plan::SourceProblem;
 use crate::report::ReportError;
+use crate::slurm::SlurmError;
 use crate::spec::LoadError;
 use crate::store::StoreError;
 use crate::store::remote::RemoteError;
@@ -74,6 +75,9 @@ pub(super) enum CliError {
     /// No engine can be started.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// Slurm cannot be used.
+    #[error(transparent)]
+    Slurm(#[from] SlurmError),
     /// A table or report cannot be written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -87,6 +91,7 @@ impl From<ExecError> for CliError {
         match error {
             ExecError::Store(error) => Self::Store(error),
             ExecError::Launch(error) => Self::Launch(error),
+            ExecError::Slurm(error) => Self::Slurm(error),
         }
     }
 }
@@ -121,7 +126,7 @@ impl CliError {
                 RemoteError::LocalDamage { .. } | RemoteError::Unusable { .. } => ExitCode::Failed,
                 RemoteError::Setup { .. } | RemoteError::Request { .. } => ExitCode::Environment,
             },
-            Self::Launch(_) | Self::Fs(_) => ExitCode::Environment,
+            Self::Launch(_) | Self::Slurm(_) | Self::Fs(_) => ExitCode::Environment,
             Self::Report(_) => ExitCode::Failed,
         }
     }

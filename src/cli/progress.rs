@@ -120,6 +120,7 @@ impl Observer for Progress<'_> {
                 "stopping: {} to finish a batch and keep the progress; once more to stop now",
                 count(*running, "stage")
             )),
+            RunEvent::Notice { message } => self.line(message),
             RunEvent::Failed { label, failure } => {
                 self.ended(label, "FAILED", "");
                 self.line(&format!("  {failure}"));

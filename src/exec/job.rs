@@ -76,8 +76,9 @@ impl WatchedSource {
     }
 
     fn check(&self) -> Result<(), JobError> {
-        let changed =
-            |file: &&SourceFile| Fingerprint::of(&file.path).ok().as_ref() != Some(&file.fingerprint);
+        let changed = |file: &&SourceFile| {
+            !Fingerprint::of(&file.path).is_ok_and(|found| found.is_same_file(&file.fingerprint))
+        };
         match self.source.files.iter().find(changed) {
             None => Ok(()),
             Some(file) => Err(JobError::Stage(Failure {

@@ -81,9 +81,7 @@ impl<'a> Ledger<'a> {
         match self.sweep.store.reserve(&identity.payload)? {
             Lookup::Hit(artifact) => {
                 self.saved_secs += artifact.manifest.execution.engine.wall_secs;
-                self.observer.on(&RunEvent::ComputedElsewhere { label: &stage.label });
-                self.note(|journal, _| journal.left(id, true));
-                self.frontier.finish(id, Outcome::Hit);
+                self.is_there(id);
                 Ok(None)
             }
             Lookup::Busy => {
@@ -118,6 +116,18 @@ impl<'a> Ledger<'a> {
         reservation: &Reservation,
         device: Device,
     ) -> Result<Request, ExecError> {
+        let (output, progress) = (reservation.output_dir()?, reservation.progress_dir(device)?);
+        self.request_into(id, output, progress, device)
+    }
+
+    /// [`Self::request`] where someone else makes the reservation.
+    pub(super) fn request_into(
+        &mut self,
+        id: StageId,
+        output: PathBuf,
+        progress: PathBuf,
+        device: Device,
+    ) -> Result<Request, ExecError> {
         let stage = self.stage(id);
         let (mut inputs, mut data) = (BTreeMap::new(), BTreeMap::new());
         for (&role, &input) in &stage.inputs {
@@ -147,8 +157,8 @@ impl<'a> Ledger<'a> {
             stage: stage.params.clone(),
             inputs,
             data,
-            output: absolute(reservation.output_dir()?),
-            progress: absolute(reservation.progress_dir(device)?),
+            output: absolute(output),
+            progress: absolute(progress),
             run: Run {
                 device,
                 threads: settings.threads,
@@ -159,7 +169,8 @@ impl<'a> Ledger<'a> {
         };
         self.next_request += 1;
         if let Some(folder) = self.sweep.folder {
-            let name = format!("{}-{}", stage.kind(), reservation.key().short());
+            let key = stage.key().expect("blocked stages are never run");
+            let name = format!("{}-{}", stage.kind(), key.short());
             let path = folder.write_request(&name, &request).map_err(|e| self.store_error(e))?;
             self.requests.insert(id, path);
         }
@@ -248,14 +259,26 @@ impl<'a> Ledger<'a> {
         let pause = self.attempts.entry(id).or_default().after(failure.kind, retries);
         match pause.filter(|_| !self.halted) {
             Some(pause) => {
-                let label = &self.stage(id).label;
-                tracing::warn!(stage = %label, "retrying: {failure}");
-                self.observer.on(&RunEvent::Retrying { label, failure: &failure });
-                self.note(|journal, plan| journal.failed(plan, id, &failure, false));
+                self.retrying(id, &failure);
                 self.frontier.postpone(id, Instant::now() + pause);
             }
             None => self.failed(id, failure),
         }
+    }
+
+    /// Another process put a stage's artifact there.
+    pub(super) fn is_there(&mut self, id: StageId) {
+        self.observer.on(&RunEvent::ComputedElsewhere { label: &self.stage(id).label });
+        self.note(|journal, _| journal.left(id, true));
+        self.frontier.finish(id, Outcome::Hit);
+    }
+
+    /// An attempt failed, and another one follows.
+    pub(super) fn retrying(&mut self, id: StageId, failure: &Failure) {
+        let label = &self.stage(id).label;
+        tracing::warn!(stage = %label, "retrying: {failure}");
+        self.observer.on(&RunEvent::Retrying { label, failure });
+        self.note(|journal, plan| journal.failed(plan, id, failure, false));
     }
 
     /// A stage failed, and all that reads it is blocked.

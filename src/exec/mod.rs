@@ -3,6 +3,7 @@
 //! This layer knows no concrete stage. It sends a request and reads events, so that scheduling is tested with an
 //! in-process worker and the engine process is one worker among others.
 
+mod cluster;
 mod download;
 mod engine;
 mod estimate;
@@ -20,6 +21,7 @@ mod scheduler;
 pub mod sharing;
 mod worker;
 
+pub use cluster::{Cancelled, ClusterSetup, JobEnd, JobSignals, Pace, cancel, run_job};
 pub use engine::EngineLauncher;
 pub use estimate::{Estimates, Expected};
 pub use interrupt::{Ending, Interrupt};
@@ -27,5 +29,5 @@ pub use observer::{Observer, RunEvent, Silent};
 pub use options::RunOptions;
 pub use outcome::{ExecError, Outcome, RunSummary, StageFailure};
 pub use record::{Live, LiveStage, PastRun, RunFolder, RunRecord, RunState, StageRecord, Started};
-pub use scheduler::{Finished, Sweep, run};
+pub use scheduler::{Finished, Sweep, run, run_on_cluster};
 pub use worker::{Failure, LaunchError, Launcher, Limits, Worker};

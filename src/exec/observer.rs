@@ -72,6 +72,11 @@ pub enum RunEvent<'a> {
         /// Stages that run.
         running: usize,
     },
+    /// Something that concerns no single stage, in a sentence.
+    Notice {
+        /// The sentence.
+        message: &'a str,
+    },
     /// A stage failed.
     Failed {
         /// The stage.

@@ -2,6 +2,7 @@
 
 use super::worker::{Failure, LaunchError};
 use crate::plan::StageId;
+use crate::slurm::SlurmError;
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -80,4 +81,7 @@ pub enum ExecError {
     /// No engine can be started.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// Slurm cannot be used.
+    #[error(transparent)]
+    Slurm(#[from] SlurmError),
 }

@@ -47,7 +47,9 @@ impl Attempts {
             | FailureKind::Internal
             // The client of the hub has tried again already.
             | FailureKind::Download
-            | FailureKind::Interrupted => None,
+            | FailureKind::Interrupted
+            // The cluster's own rules say what is tried again.
+            | FailureKind::Cluster => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A run from its plan to its summary.
 
+use super::cluster::{self, ClusterSetup};
 use super::estimate::Estimates;
 use super::interrupt::{Ending, Interrupt};
 use super::ledger::Ledger;
@@ -11,6 +12,7 @@ use super::record::RunFolder;
 use super::worker::Launcher;
 use crate::hub::Hub;
 use crate::plan::{Plan, States};
+use crate::slurm::Slurm;
 use crate::store::Store;
 use std::time::Instant;
 
@@ -50,9 +52,32 @@ pub fn run(
     observer: &mut dyn Observer,
     interrupt: &Interrupt,
 ) -> Finished {
+    finish(sweep, options, observer, interrupt, |ledger| local::drive(ledger, launcher, interrupt))
+}
+
+/// Like [`run`], as jobs on a Slurm cluster. `launcher` is for what the driver does itself.
+pub fn run_on_cluster(
+    sweep: Sweep<'_>,
+    options: &RunOptions,
+    (setup, slurm): (&ClusterSetup, &mut Slurm),
+    launcher: &dyn Launcher,
+    observer: &mut dyn Observer,
+    interrupt: &Interrupt,
+) -> Finished {
+    let drive = |ledger: &mut Ledger<'_>| cluster::drive(ledger, setup, slurm, launcher, interrupt);
+    finish(sweep, options, observer, interrupt, drive)
+}
+
+fn finish<'a>(
+    sweep: Sweep<'a>,
+    options: &'a RunOptions,
+    observer: &'a mut dyn Observer,
+    interrupt: &Interrupt,
+    drive: impl FnOnce(&mut Ledger<'a>) -> Result<(), ExecError>,
+) -> Finished {
     let started = Instant::now();
     let mut ledger = Ledger::new(sweep, options, observer);
-    let fatal = local::drive(&mut ledger, launcher, interrupt).err();
+    let fatal = drive(&mut ledger).err();
     let interrupted = interrupt.ending() > Ending::None;
     let (summary, outcomes) = ledger.close(started.elapsed().as_secs_f64(), interrupted);
     Finished { outcomes, summary, fatal }

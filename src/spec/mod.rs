@@ -28,6 +28,7 @@ pub mod run;
 mod scalar;
 mod schema;
 mod set;
+pub mod slurm;
 mod suggest;
 mod tasks;
 mod templates;

@@ -8,7 +8,11 @@ use super::quantity::{Size, Span};
 pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
 pub use super::raw_remote::Remote;
 use super::read::{Decode, List, Names, Reader, Spanned, record};
-use super::scalar::{CheckpointSecs, ExperimentName, FilePath, Group, Name, Retries, Template, Threads};
+pub use super::scalar::Cpus;
+use super::scalar::{
+    CheckpointSecs, ExperimentName, FilePath, Group, MaxJobs, Name, Retries, Template, Threads,
+};
+use super::slurm::{Executor, Memory, SlurmOption, SlurmWord, WallTime};
 use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -159,6 +163,30 @@ record! {
         retries: Retries,
         /// Silence after which an engine is taken to hang. Default: 120s.
         hang: Span,
+        /// Who runs the stages: local, this machine; slurm, jobs on a cluster. Default: local.
+        executor: Executor,
+        /// Slurm: the partition.
+        partition: SlurmWord,
+        /// Slurm: the account that is charged.
+        account: SlurmWord,
+        /// Slurm: the quality of service.
+        qos: SlurmWord,
+        /// Slurm: generic resources, such as gpu:1.
+        gres: SlurmWord,
+        /// Slurm: the time limit of a job, such as 12h or 1-12:00:00. A stage that reaches it goes on from its progress.
+        time: WallTime,
+        /// Slurm: memory of a job, such as 64G. Raised by half, once, when it was too little.
+        mem: Memory,
+        /// Slurm: cores of a job.
+        cpus: Cpus,
+        /// Slurm: features that a node must have.
+        constraint: SlurmWord,
+        /// Slurm: nodes that are not used, or a list of them.
+        exclude: List<SlurmWord>,
+        /// Slurm: another option of sbatch, or a list of them, such as --nice=100.
+        extra: List<SlurmOption>,
+        /// Slurm: jobs that may be queued or run at a time. Default: as many as there are.
+        max_jobs: MaxJobs,
         /// Other values for kinds of stages.
         kinds: Kinds,
         /// A store that machines share: s3://bucket/prefix or a folder, or a mapping with url, mode and push. What is
@@ -169,13 +197,33 @@ record! {
 
 record! {
     /// Settings of the stages of one kind.
-    Kind is "a mapping with the keys gpu_memory, timeout, retries" {
+    Kind is "a mapping with keys such as timeout, retries, time, mem" {
         /// Device memory that such a stage needs. Default: all that there is.
         gpu_memory: Size,
         /// Longest time of one attempt.
         timeout: Span,
         /// Further attempts after an engine died, hung or took too long.
         retries: Retries,
+        /// Slurm: the partition.
+        partition: SlurmWord,
+        /// Slurm: the account that is charged.
+        account: SlurmWord,
+        /// Slurm: the quality of service.
+        qos: SlurmWord,
+        /// Slurm: generic resources, such as gpu:1.
+        gres: SlurmWord,
+        /// Slurm: the time limit of a job, such as 12h or 1-12:00:00. A stage that reaches it goes on from its progress.
+        time: WallTime,
+        /// Slurm: memory of a job, such as 64G. Raised by half, once, when it was too little.
+        mem: Memory,
+        /// Slurm: cores of a job.
+        cpus: Cpus,
+        /// Slurm: features that a node must have.
+        constraint: SlurmWord,
+        /// Slurm: nodes that are not used, or a list of them.
+        exclude: List<SlurmWord>,
+        /// Slurm: another option of sbatch, or a list of them, such as --nice=100.
+        extra: List<SlurmOption>,
     }
 }
 

@@ -87,7 +87,7 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         datasets,
         baseline: raw.baseline.given().unwrap_or(true),
         report,
-        run: RunSettings::new(raw.run.given().unwrap_or_default()),
+        run: RunSettings::new(raw.run.given().unwrap_or_default(), reader),
         name: name?,
     })
 }

@@ -2,8 +2,10 @@
 
 use super::raw;
 use super::raw_remote;
+use super::read::Reader;
 use super::remote::RemoteSettings;
 use super::resolve::values;
+use super::slurm::{self, SlurmSettings};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub struct RunSettings {
     pub kinds: BTreeMap<StageKind, KindSettings>,
     /// A store that machines share.
     pub remote: Option<RemoteSettings>,
+    /// What jobs ask for, if stages run on a Slurm cluster.
+    pub slurm: Option<SlurmSettings>,
 }
 
 /// Limits of the stages of a kind.
@@ -58,7 +62,7 @@ pub struct KindSettings {
 
 impl Default for RunSettings {
     fn default() -> Self {
-        Self::new(raw::Run::default())
+        Self::new(raw::Run::default(), &mut Reader::default())
     }
 }
 
@@ -67,7 +71,8 @@ const DEFAULT_FIXED_BATCH: u64 = 32;
 
 impl RunSettings {
     /// What was written, with defaults for the rest.
-    pub(super) fn new(raw: raw::Run) -> Self {
+    pub(super) fn new(raw: raw::Run, reader: &mut Reader) -> Self {
+        let slurm = slurm::settings(&raw, reader);
         let dtype = raw.dtype.given().unwrap_or(DType::F32);
         let limits = KindSettings {
             gpu_memory: None,
@@ -87,6 +92,7 @@ impl RunSettings {
             limits,
             remote: raw_remote::resolve(raw.remote),
             kinds: raw.kinds.given().map_or_else(BTreeMap::new, |kinds| by_kind(kinds, limits)),
+            slurm,
         }
     }
 
@@ -103,7 +109,8 @@ impl RunSettings {
     }
 }
 
-fn by_kind(raw: raw::Kinds, common: KindSettings) -> BTreeMap<StageKind, KindSettings> {
+/// The kinds that have settings of their own.
+pub(super) fn written_kinds(raw: raw::Kinds) -> Vec<(StageKind, raw::Kind)> {
     let kinds = [
         (StageKind::Calibrate, raw.calibrate),
         (StageKind::Quantize, raw.quantize),
@@ -113,7 +120,11 @@ fn by_kind(raw: raw::Kinds, common: KindSettings) -> BTreeMap<StageKind, KindSet
         (StageKind::MixedQuantize, raw.mixed_quantize),
         (StageKind::Evaluate, raw.evaluate),
     ];
-    let given = kinds.into_iter().filter_map(|(kind, written)| Some((kind, written.given()?)));
+    kinds.into_iter().filter_map(|(kind, written)| Some((kind, written.given()?))).collect()
+}
+
+fn by_kind(raw: raw::Kinds, common: KindSettings) -> BTreeMap<StageKind, KindSettings> {
+    let given = written_kinds(raw).into_iter();
     given
         .map(|(kind, written)| {
             let settings = KindSettings {

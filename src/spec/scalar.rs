@@ -63,7 +63,20 @@ macro_rules! integers {
         }
     )*};
 }
-integers!(Bits, GroupSize, SeqLen, NSamples, NWindows, BlockSize, Seed, Threads, CheckpointSecs, Retries);
+integers!(
+    Bits,
+    GroupSize,
+    SeqLen,
+    NSamples,
+    NWindows,
+    BlockSize,
+    Seed,
+    Threads,
+    CheckpointSecs,
+    Retries,
+    Cpus,
+    MaxJobs
+);
 integers!(BatchSize, FewShot, MaxNewTokens, NExamples);
 
 macro_rules! decimals {
@@ -116,6 +129,10 @@ local_integers! {
     CheckpointSecs, 0, 86_400, "a number of seconds from 0 to 86400";
     /// Further attempts.
     Retries, 0, 100, "a number of attempts from 0 to 100";
+    /// Cores of a job.
+    Cpus, 1, 65_536, "a number of cores from 1 to 65536";
+    /// Jobs at a time.
+    MaxJobs, 1, 1_000_000, "a number of jobs from 1 to 1000000";
 }
 
 impl Decode for bool {
@@ -138,7 +155,7 @@ pub trait Keyword: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
-fn keyword<T: Keyword>(node: &Node, reader: &mut Reader) -> Option<T> {
+pub(super) fn keyword<T: Keyword>(node: &Node, reader: &mut Reader) -> Option<T> {
     if let Value::Text(text) = &node.value
         && let Some((_, value)) = T::WORDS.iter().find(|(word, _)| word == text)
     {

@@ -82,6 +82,11 @@ impl Store {
         self.base().join("trash")
     }
 
+    /// Folder of what was submitted to Slurm.
+    pub fn slurm_dir(&self) -> PathBuf {
+        self.base().join("slurm")
+    }
+
     /// Folder of all runs' records.
     pub fn runs_dir(&self) -> PathBuf {
         self.base().join("runs")

@@ -23,6 +23,12 @@ impl Fingerprint {
         self.bytes
     }
 
+    /// Whether both are of one unchanged file, seen from different machines perhaps: they number file systems as they
+    /// like.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        *self == Self { device: self.device, ..other.clone() }
+    }
+
     /// Looks at a file.
     pub fn of(path: &Path) -> Result<Self, FsError> {
         let m = fsx::metadata(path)?;

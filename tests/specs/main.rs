@@ -9,6 +9,7 @@ mod schema;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use tacq_protocol::StageKind;
 use tacq_sweep::spec::dataset::Content;
 use tacq_sweep::spec::{self, Experiment};
 
@@ -88,6 +89,13 @@ fn describe(experiment: &Experiment) -> String {
         "run: {devices}, {dtype}, gradients {gradients}, batch {batch}, store {store}, threads {threads}, checkpoint {secs} s"
     )
     .expect("text");
+    if let Some(slurm) = &run.slurm {
+        writeln!(text, "slurm: {} jobs", slurm.max_jobs.map_or("any".to_owned(), |n| n.to_string()))
+            .expect("text");
+        for kind in [StageKind::Quantize, StageKind::Gradients, StageKind::Evaluate] {
+            writeln!(text, "{kind}: {:?}", slurm.of(kind)).expect("text");
+        }
+    }
     text
 }
 

@@ -52,7 +52,7 @@ fn allowed(text: &str) -> BTreeSet<String> {
 #[test]
 fn schema_has_exactly_the_keys_that_are_read() {
     let schema = schema();
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
         (&[], "zzzzzzzz: 1"),
         (&["sweep"], "sweep: {zzzzzzzz: 1}"),
         (&["sweep", "methods", "rtn"], "sweep: {methods: {rtn: {zzzzzzzz: 1}}}"),
@@ -67,6 +67,7 @@ fn schema_has_exactly_the_keys_that_are_read() {
         (&["run"], "run: {zzzzzzzz: 1}"),
         (&["run", "remote"], "run: {remote: {url: x, zzzzzzzz: 1}}"),
         (&["run"], "run:\n  zzzzzzzz: 1"),
+        (&["run", "kinds", "gradients"], "run: {kinds: {gradients: {zzzzzzzz: 1}}}"),
     ];
     for (path, text) in cases {
         let in_schema: BTreeSet<String> = keys(&schema, path).into_iter().map(str::to_owned).collect();
@@ -90,6 +91,7 @@ fn schema_has_exactly_the_words_that_are_read() {
         ("DType", "run: {dtype: zzzzzzzz}"),
         ("RemoteMode", "run: {remote: {url: x, mode: zzzzzzzz}}"),
         ("PushedKind", "run: {remote: {url: x, push: zzzzzzzz}}"),
+        ("Executor", "run: {executor: zzzzzzzz}"),
     ];
     for (name, text) in cases {
         let error = parse_str("x.yaml".as_ref(), text, &[]).unwrap_err();

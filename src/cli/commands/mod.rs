@@ -1,7 +1,9 @@
 //! One file per command.
 
+mod cancel;
 mod examples;
 mod history;
+mod job;
 mod plan;
 mod report;
 mod run;
@@ -60,6 +62,8 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
         Command::Why { file, target, format } => {
             why::why(&Opened::new(file)?, target.as_deref(), *format, output)
         }
+        Command::Cancel { file } => cancel::cancel(file, output),
+        Command::Job { file } => job::job(file, output),
         Command::Report { file } => report::report(&Opened::usable(file)?, output),
         Command::Show { file, target, examples, format } if examples.any() => {
             examples::show(&Opened::new(file)?, target, examples, *format, output)

@@ -9,12 +9,13 @@ use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
 use crate::exec::sharing::Sharing;
 use crate::exec::{
-    self, Ending, EngineLauncher, Estimates, Finished, Interrupt, RunFolder, RunOptions, RunRecord,
-    RunSummary, Sweep,
+    self, ClusterSetup, Ending, EngineLauncher, Estimates, Finished, Interrupt, Observer, RunFolder,
+    RunOptions, RunRecord, RunSummary, Sweep,
 };
-use crate::fsx;
+use crate::fsx::{self, FsError};
 use crate::plan::{StageId, States};
 use crate::report::Refresh;
+use crate::slurm::Slurm;
 use crate::store::StoreError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,12 +108,17 @@ fn execute(
         folder: folder.as_ref(),
     };
     let pusher = sharing::pusher(opened, folder.is_some())?;
-    let finished = match &pusher {
-        Some(pusher) => {
-            let mut observer = Sharing::new(&opened.plan, pusher, &mut progress);
-            exec::run(sweep, &run_options, &launcher, &mut observer, &interrupt)
+    let setup = cluster_setup(opened, options)?;
+    let run = |observer: &mut dyn Observer| match run_options.settings.slurm {
+        None => exec::run(sweep, &run_options, &launcher, observer, &interrupt),
+        Some(_) => {
+            let cluster = (&setup, &mut Slurm::default());
+            exec::run_on_cluster(sweep, &run_options, cluster, &launcher, observer, &interrupt)
         }
-        None => exec::run(sweep, &run_options, &launcher, &mut progress, &interrupt),
+    };
+    let finished = match &pusher {
+        Some(pusher) => run(&mut Sharing::new(&opened.plan, pusher, &mut progress)),
+        None => run(&mut progress),
     };
     if let Some(folder) = &folder {
         let record = RunRecord::new(&opened.experiment.name, finished.summary.clone());
@@ -130,6 +136,25 @@ fn execute(
         sharing::finish(pusher, opened, &interrupt, output);
     }
     Ok((finished, folder))
+}
+
+/// The programs as the nodes of a cluster see them: on a file system that they share, or installed alike.
+fn cluster_setup(opened: &Opened, options: &Options<'_>) -> Result<ClusterSetup, CliError> {
+    let engine = EngineLauncher::find(options.engine);
+    // A bare name is looked for on the PATH of the node.
+    let is_bare = engine.parent().is_none_or(|parent| parent.as_os_str().is_empty());
+    let engine = if is_bare { engine } else { std::path::absolute(&engine).unwrap_or(engine) };
+    let driver = std::env::current_exe().map_err(|source| FsError {
+        action: "find",
+        path: "tacq-sweep".into(),
+        source,
+    })?;
+    Ok(ClusterSetup {
+        experiment: opened.experiment.name.clone(),
+        driver,
+        engine,
+        pace: exec::Pace::from_env(),
+    })
 }
 
 fn create_folder(opened: &Opened) -> Result<RunFolder, CliError> {

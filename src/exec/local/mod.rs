@@ -4,6 +4,7 @@ mod placement;
 mod pool;
 mod slot;
 
+pub(super) use pool::Pool;
 pub(super) use slot::{Message, Seat};
 
 use super::download::DownloadJob;
@@ -16,7 +17,6 @@ use super::outcome::ExecError;
 use super::worker::Launcher;
 use crate::plan::StageId;
 use placement::{Need, Placement, Why};
-use pool::Pool;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ pub(super) fn drive(
             }
             match messages.recv_timeout(local.patience()) {
                 Ok(message) => {
-                    if let Err(error) = local.receive(message, ending) {
+                    if let Err(error) = receive(local.ledger, &mut local.pool, message, ending) {
                         fatal.get_or_insert(error);
                     }
                 }
@@ -118,7 +118,7 @@ impl Local<'_, '_, '_, '_> {
         while let Some(lane) = self.pool.idle_lane()
             && let Some(id) = self.next(Class::Download)
         {
-            self.download(id, lane)?;
+            start_download(self.ledger, &mut self.pool, id, lane)?;
         }
         while !self.ledger.halted
             && let Some((id, need, placement)) = self.choose()
@@ -203,59 +203,70 @@ impl Local<'_, '_, '_, '_> {
         self.pool.start(placement, need, id, job, limit);
         Ok(())
     }
-
-    fn download(&mut self, id: StageId, lane: usize) -> Result<(), ExecError> {
-        let Some(reservation) = self.ledger.reserve(id)? else { return Ok(()) };
-        let stage = self.ledger.stage(id);
-        let StageParams::Download(params) = &stage.params else {
-            unreachable!("only downloads come from elsewhere")
-        };
-        self.ledger.started(id, None);
-        let job = DownloadJob {
-            id,
-            label: stage.label.clone(),
-            params: params.clone(),
-            remote: stage.remote.clone(),
-            reservation,
-            run_dir: self.ledger.run_dir(),
-        };
-        self.pool.download(lane, job);
-        Ok(())
-    }
-
-    fn receive(&mut self, message: Message, ending: Ending) -> Result<(), ExecError> {
-        let (id, result) = match message {
-            Message::Event { id, event } => {
-                self.ledger.event(id, &event);
-                return Ok(());
-            }
-            Message::Finished { seat, id, result, lives } => {
-                self.pool.vacate(seat, lives);
-                (id, result)
-            }
-        };
-        match result {
-            Ok(made) => self.ledger.computed(id, &made),
-            // Stopped by us: not a failure of the stage.
-            Err(JobError::Stage(failure)) if ending > Ending::None && is_stop(failure.kind) => {
-                tracing::info!(stage = %self.ledger.stage(id).label, "stopped: {failure}");
-                self.ledger.cancelled(id);
-            }
-            Err(_) if ending == Ending::Now => self.ledger.cancelled(id),
-            Err(JobError::Stage(failure)) => self.ledger.attempt_failed(id, failure),
-            Err(JobError::Store(error)) => {
-                self.ledger.cancelled(id);
-                return Err(error.into());
-            }
-            Err(JobError::Launch(error)) => {
-                self.ledger.cancelled(id);
-                return Err(error.into());
-            }
-        }
-        Ok(())
-    }
 }
 
+/// Starts a download on an idle lane.
+pub(super) fn start_download(
+    ledger: &mut Ledger<'_>,
+    pool: &mut Pool<'_, '_>,
+    id: StageId,
+    lane: usize,
+) -> Result<(), ExecError> {
+    let Some(reservation) = ledger.reserve(id)? else { return Ok(()) };
+    let stage = ledger.stage(id);
+    let StageParams::Download(params) = &stage.params else {
+        unreachable!("only downloads come from elsewhere")
+    };
+    ledger.started(id, None);
+    let job = DownloadJob {
+        id,
+        label: stage.label.clone(),
+        params: params.clone(),
+        remote: stage.remote.clone(),
+        reservation,
+        run_dir: ledger.run_dir(),
+    };
+    pool.download(lane, job);
+    Ok(())
+}
+
+/// Notes what a seat says.
+pub(super) fn receive(
+    ledger: &mut Ledger<'_>,
+    pool: &mut Pool<'_, '_>,
+    message: Message,
+    ending: Ending,
+) -> Result<(), ExecError> {
+    let (id, result) = match message {
+        Message::Event { id, event } => {
+            ledger.event(id, &event);
+            return Ok(());
+        }
+        Message::Finished { seat, id, result, lives } => {
+            pool.vacate(seat, lives);
+            (id, result)
+        }
+    };
+    match result {
+        Ok(made) => ledger.computed(id, &made),
+        // Stopped by us: not a failure of the stage.
+        Err(JobError::Stage(failure)) if ending > Ending::None && is_stop(failure.kind) => {
+            tracing::info!(stage = %ledger.stage(id).label, "stopped: {failure}");
+            ledger.cancelled(id);
+        }
+        Err(_) if ending == Ending::Now => ledger.cancelled(id),
+        Err(JobError::Stage(failure)) => ledger.attempt_failed(id, failure),
+        Err(JobError::Store(error)) => {
+            ledger.cancelled(id);
+            return Err(error.into());
+        }
+        Err(JobError::Launch(error)) => {
+            ledger.cancelled(id);
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
 /// What a stage that was asked to stop fails with; a download says that it was interrupted.
 fn is_stop(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::Interrupted | FailureKind::Download | FailureKind::EngineDied)

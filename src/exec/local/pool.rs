@@ -17,7 +17,7 @@ use tacq_protocol::units::Device;
 /// Engines on one GPU that shares its memory among stages. Each costs a context of some hundred megabytes.
 const SLOTS_PER_GPU: usize = 8;
 
-pub(super) struct Pool<'scope, 'env> {
+pub(in crate::exec) struct Pool<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     launcher: &'env dyn Launcher,
     stopping: &'env AtomicBool,
@@ -32,7 +32,7 @@ pub(super) struct Pool<'scope, 'env> {
 }
 
 impl<'scope, 'env> Pool<'scope, 'env> {
-    pub(super) fn new(
+    pub(in crate::exec) fn new(
         scope: &'scope Scope<'scope, 'env>,
         settings: &RunSettings,
         launcher: &'env dyn Launcher,
@@ -144,18 +144,18 @@ impl<'scope, 'env> Pool<'scope, 'env> {
     }
 
     /// A lane without a download.
-    pub(super) fn idle_lane(&self) -> Option<usize> {
+    pub(in crate::exec) fn idle_lane(&self) -> Option<usize> {
         self.lanes.iter().position(|(is_busy, _)| !is_busy)
     }
 
     /// Starts a download.
-    pub(super) fn download(&mut self, lane: usize, job: DownloadJob) {
+    pub(in crate::exec) fn download(&mut self, lane: usize, job: DownloadJob) {
         self.lanes[lane].0 = true;
         self.lanes[lane].1.send(job).expect("lanes live as long as the scheduler");
     }
 
     /// A stage ended, and perhaps its worker.
-    pub(super) fn vacate(&mut self, seat: Seat, lives: bool) {
+    pub(in crate::exec) fn vacate(&mut self, seat: Seat, lives: bool) {
         match seat {
             Seat::Lane(lane) => self.lanes[lane].0 = false,
             Seat::Slot(slot) => {
@@ -169,7 +169,7 @@ impl<'scope, 'env> Pool<'scope, 'env> {
     }
 
     /// Whether nothing runs.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(in crate::exec) fn is_idle(&self) -> bool {
         self.slots.iter().all(|slot| !slot.is_busy) && self.lanes.iter().all(|(is_busy, _)| !is_busy)
     }
 }

@@ -3,8 +3,9 @@
 //! Environment: `FAKE_ENGINE_LOG`, a file that gets the kind of every stage asked for; `FAKE_ENGINE_DO`, what to do
 //! on a stage, several separated by `;`: `KIND=exit` dies, `KIND=garbage` writes no event, `KIND=fail:FAILURE_KIND`
 //! fails, `KIND=touch:FILE` changes a file before it is done, `KIND=wait:MS` takes its time until asked to stop,
-//! `KIND=stuck:MS` does so whether asked or not, `KIND=silent:MS` without a sign of life. `FAKE_ENGINE_ONCE`, a folder:
-//! each of these happens once, and leaves a file there. `FAKE_ENGINE_SHELL`, if set, spawns for each stage the shell
+//! `KIND=work:MS` does so and goes on from where it was stopped, `KIND=stuck:MS` whether asked or not, `KIND=silent:MS`
+//! without a sign of life. `FAKE_ENGINE_ONCE`, a folder: each of these happens once, and leaves a file there.
+//! `FAKE_ENGINE_SHELL`, if set, spawns for each stage the shell
 //! that the benchmark of orchestrators has all tools spawn, `sh -c '… cat inputs | sha256sum > output'`. That shell needs
 //! `BENCH_LEDGER`, a file that gets `+ KIND-KEY N_INPUTS` when it begins and `- KIND-KEY` when it ends, and `BENCH_FAIL`,
 //! a folder: a stage with a file of its name in there fails.
@@ -64,6 +65,7 @@ fn answer(request: &Request) -> io::Result<()> {
         OpenOptions::new().create(true).append(true).open(path)?.write_all(format!("{kind}\n").as_bytes())?;
     }
     let told = std::env::var("FAKE_ENGINE_DO").unwrap_or_default();
+    let mut resumed = false;
     let mut orders = told.split(';').filter_map(|order| order.split_once('='));
     if let Some((_, what)) = orders.find(|(on, _)| *on == kind).filter(|_| is_due(kind)) {
         match what.split_once(':').unwrap_or((what, "")) {
@@ -74,6 +76,21 @@ fn answer(request: &Request) -> io::Result<()> {
                 return fail(request, kind, "told to fail");
             }
             ("touch", file) => fs::write(file, json!("changed").to_string())?,
+            ("work", ms) => {
+                let progress = request.progress.join("worked");
+                let read = |text: String| text.parse().ok().map(Duration::from_millis);
+                let mut worked = fs::read_to_string(&progress).ok().and_then(read).unwrap_or_default();
+                resumed = !worked.is_zero();
+                while worked < span(ms) {
+                    std::thread::sleep(HEARTBEAT);
+                    worked += HEARTBEAT;
+                    say(&Event::Heartbeat { id: request.id })?;
+                    if STOPPING.load(Ordering::Relaxed) {
+                        fs::write(&progress, worked.as_millis().to_string())?;
+                        return fail(request, FailureKind::Interrupted, "stopped as asked");
+                    }
+                }
+            }
             ("silent", ms) => std::thread::sleep(span(ms)),
             (how @ ("wait" | "stuck"), ms) => {
                 let started = Instant::now();
@@ -95,7 +112,8 @@ fn answer(request: &Request) -> io::Result<()> {
     } else {
         return fail(request, FailureKind::Numerics, "the shell failed");
     }
-    say(&Event::Done { id: request.id, provenance: Provenance { wall_secs: 1.0, ..Provenance::default() } })
+    let provenance = Provenance { wall_secs: 1.0, resumed, ..Provenance::default() };
+    say(&Event::Done { id: request.id, provenance })
 }
 
 /// Whether stages are the benchmark's shell.
