@@ -7,8 +7,8 @@
     conf                 print where its slurm.conf is
     kill-node N          kill -9 the slurmd of node N (1 or 2), with the jobs it runs
     start-node N         start it again
-    stop-controller      kill -9 slurmctld
-    restart-controller   kill -9 slurmctld and start it again
+    stop-controller      stop slurmctld; it saves its state, as one that is shut down does
+    restart-controller   stop slurmctld and start it again
 
 Needs Python 3.8 and the Debian packages slurm-wlm and munge (Slurm 20.11 or later): `up --install` gets them where it
 runs as root, else it says what to do. Everything lies in one folder with a key, sockets and ports of its own, so that
@@ -301,6 +301,10 @@ class Cluster:
         self.start_controller()
         for n in NODES:
             self.start_node(n)
+        for n in NODES:
+            # A node that was drained, after a kill at a bad moment, is free again.
+            if self.ask("sinfo", "--noheader", "--nodes=tacq{}".format(n), "--format=%t").startswith("drain"):
+                self.ask("scontrol", "update", "nodename=tacq{}".format(n), "state=resume")
         self.wait("the nodes", self.nodes_up)
         say("up: {} nodes, {}".format(len(NODES), self.conf))
 
@@ -333,7 +337,7 @@ class Cluster:
         self.end_leftovers(n)
 
     def stop_controller(self) -> None:
-        self.stop("slurmctld", signal.SIGKILL)
+        self.stop("slurmctld")
 
     def restart_controller(self) -> None:
         self.stop_controller()

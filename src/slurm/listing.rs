@@ -43,10 +43,11 @@ impl Listing {
         listing
     }
 
-    /// What is known of a task. After a requeue old lines remain: one that says that it is alive counts, else the last.
-    pub fn of(&self, id: TaskId) -> Option<&Row> {
+    /// What is known of a task of a job of this name. After a requeue old lines remain: one that says that it is alive
+    /// counts, else the last. A controller that lost its memory gives numbers to other jobs: these have other names.
+    pub fn of(&self, id: TaskId, name: &str) -> Option<&Row> {
         let rows = self.rows.get(&id.job)?;
-        let about = || rows.iter().filter(|row| row.tasks.has(id.task));
+        let about = || rows.iter().filter(|row| row.tasks.has(id.task) && row.name == name);
         about().find(|row| !row.state.is_over()).or_else(|| about().next_back())
     }
 
@@ -82,30 +83,33 @@ mod tests {
     #[test]
     fn tasks_are_found_alone_in_groups_and_in_whole_jobs() {
         let listing = Listing::parse(SQUEUE);
-        let state = |id| listing.of(id).map(|row| row.state);
-        assert_eq!(state(task(1, 0)), Some(JobState::Running));
-        assert_eq!(state(task(1, 1)), Some(JobState::Cancelled));
-        assert_eq!(state(task(2, 0)), Some(JobState::Cancelled));
-        assert_eq!(listing.of(task(3, 5)).unwrap().reason, "DependencyNeverSatisfied");
-        assert_eq!((state(task(3, 6)), state(task(9, 0))), (None, None));
-        assert_eq!(listing.of(task(1, 0)).unwrap().node.as_deref(), Some("tacq1"));
-        assert_eq!(listing.of(task(1, 1)).unwrap().node, None);
+        let state = |id, name| listing.of(id, name).map(|row| row.state);
+        assert_eq!(state(task(1, 0), "tacq-abc"), Some(JobState::Running));
+        assert_eq!(state(task(1, 1), "tacq-abc"), Some(JobState::Cancelled));
+        assert_eq!(state(task(2, 0), "wrap"), Some(JobState::Cancelled));
+        assert_eq!(listing.of(task(3, 5), "wrap").unwrap().reason, "DependencyNeverSatisfied");
+        assert_eq!(
+            (state(task(3, 6), "wrap"), state(task(9, 0), "wrap"), state(task(1, 0), "wrap")),
+            (None, None, None)
+        );
+        assert_eq!(listing.of(task(1, 0), "tacq-abc").unwrap().node.as_deref(), Some("tacq1"));
+        assert_eq!(listing.of(task(1, 1), "tacq-abc").unwrap().node, None);
         assert_eq!((listing.named("tacq-abc"), listing.named("tacq-ab")), (Some(1), None));
     }
 
     #[test]
     fn an_old_line_of_a_requeued_job_does_not_count() {
         let sacct = "7_0|PREEMPTED|tacq|None|n1\n7_0|RUNNING|tacq|None|n2\n7_0|NODE_FAIL|tacq|None|n3\n";
-        assert_eq!(Listing::parse(sacct).of(task(7, 0)).unwrap().node.as_deref(), Some("n2"));
+        assert_eq!(Listing::parse(sacct).of(task(7, 0), "tacq").unwrap().node.as_deref(), Some("n2"));
         let ended = "7_0|PREEMPTED|tacq|None|n1\n7_0|COMPLETED|tacq|None|n2\n";
-        assert_eq!(Listing::parse(ended).of(task(7, 0)).unwrap().state, JobState::Completed);
+        assert_eq!(Listing::parse(ended).of(task(7, 0), "tacq").unwrap().state, JobState::Completed);
     }
 
     #[test]
     fn steps_and_noise_are_left_out() {
         let text = "7_0.batch|FAILED|batch||n1\nslurm_load_jobs error: noise\n\n7_0|COMPLETED|tacq|None|None assigned\n";
         let listing = Listing::parse(text);
-        let row = listing.of(task(7, 0)).unwrap();
+        let row = listing.of(task(7, 0), "tacq").unwrap();
         assert_eq!((row.state, row.node.as_deref()), (JobState::Completed, None));
     }
 
@@ -113,7 +117,7 @@ mod tests {
     fn a_second_list_adds_only_what_is_missing() {
         let mut listing = Listing::parse("7_0|RUNNING|a||n1\n");
         listing.complete_with(Listing::parse("7_0|PREEMPTED|a||n1\n8_0|COMPLETED|b||n1\n"));
-        assert_eq!(listing.of(task(7, 0)).unwrap().state, JobState::Running);
-        assert_eq!(listing.of(task(8, 0)).unwrap().state, JobState::Completed);
+        assert_eq!(listing.of(task(7, 0), "a").unwrap().state, JobState::Running);
+        assert_eq!(listing.of(task(8, 0), "b").unwrap().state, JobState::Completed);
     }
 }

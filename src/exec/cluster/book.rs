@@ -3,7 +3,7 @@
 use super::journal::{Array, Intent, Journal, Recorded};
 use super::layout::RunDir;
 use crate::fsx::{self, FsError};
-use crate::slurm::{JobId, Listing, TaskId};
+use crate::slurm::{JobId, Listing, Row, TaskId};
 use crate::stage_key::StageKey;
 use crate::store::Store;
 use std::collections::BTreeMap;
@@ -141,6 +141,12 @@ impl Book {
     /// Slurm's name of a task, if its job's number is known.
     pub fn id(&self, task: &TaskRef) -> Option<TaskId> {
         self.array(task)?.id(task.task)
+    }
+
+    /// What a list says of a task.
+    pub fn row<'a>(&self, listing: &'a Listing, task: &TaskRef) -> Option<&'a Row> {
+        let array = self.array(task)?;
+        listing.of(array.id(task.task)?, &array.intent.name)
     }
 
     /// All tasks that were not accounted for, the newest last, with the keys of their stages.

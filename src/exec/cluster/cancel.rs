@@ -36,7 +36,7 @@ pub fn cancel(store: &Store, experiment: &str, slurm: &mut Slurm) -> Result<Canc
     book.resolve(&listing, unix_now(), if lock.is_some() { 0 } else { u64::MAX }).map_err(at)?;
     let tasks = book.of_experiment();
     let (alive, ended): (Vec<TaskRef>, Vec<TaskRef>) = tasks.into_iter().partition(|task| {
-        let row = book.id(task).and_then(|id| listing.of(id));
+        let row = book.row(&listing, task);
         row.is_some_and(|row| !row.state.is_over()) && !has_result(task)
     });
     slurm.cancel(&names(&book, &alive))?;

@@ -62,6 +62,8 @@ struct Flight {
     /// Whether it was seen alive, or submitted, by this driver.
     is_fresh: bool,
     is_running: bool,
+    /// Whether it was said that it is held.
+    is_held: bool,
     /// Since when Slurm or the job says that it is over.
     over: Option<Instant>,
     result: Option<JobResult>,
@@ -69,7 +71,7 @@ struct Flight {
 
 impl Flight {
     fn new(at: TaskRef, is_fresh: bool) -> Self {
-        Self { at, is_fresh, is_running: false, over: None, result: None }
+        Self { at, is_fresh, is_running: false, is_held: false, over: None, result: None }
     }
 }
 
@@ -267,7 +269,7 @@ impl Cluster<'_, '_, '_, '_> {
         };
         self.is_withdrawn = true;
         let waits = |flight: &Flight| {
-            let row = self.book.id(&flight.at).and_then(|task| listing.of(task));
+            let row = self.book.row(&listing, &flight.at);
             row.is_some_and(|row| row.state == JobState::Pending)
         };
         let waiting: Vec<StageId> =

@@ -3,7 +3,7 @@
 use super::book::TaskRef;
 use super::layout::{self, Ending, JobResult};
 use super::tuning::{self, Ended, Tuning, Verdict};
-use super::{Cluster, store_error};
+use super::{Cluster, Flight, store_error};
 use crate::exec::job::Made;
 use crate::exec::outcome::{ExecError, Outcome};
 use crate::exec::record::unix_now;
@@ -110,11 +110,12 @@ impl Cluster<'_, '_, '_, '_> {
         let is_complete = self.look_back(&mut listing);
         let ids: Vec<StageId> = self.flights.keys().copied().collect();
         for id in ids {
-            // One that failed may have taken others with it.
-            let Some(task) = self.flights.get(&id).and_then(|flight| self.book.id(&flight.at)) else {
+            // One that failed may have taken others with it; one without a number is found by its name.
+            let Some(flight) = self.flights.get(&id).filter(|flight| self.book.id(&flight.at).is_some())
+            else {
                 continue;
             };
-            changed |= match listing.of(task) {
+            changed |= match self.book.row(&listing, &flight.at) {
                 Some(row) if !row.state.is_over() => self.alive(id, row),
                 None if !is_complete => false,
                 row => self.over(id, row)?,
@@ -148,9 +149,10 @@ impl Cluster<'_, '_, '_, '_> {
 
     /// Adds what the accounting knows of jobs that the queue has forgotten; whether the list now says all there is.
     fn look_back(&mut self, listing: &mut Listing) -> bool {
-        let tasks = self.flights.values().filter_map(|flight| self.book.id(&flight.at));
+        let is_forgotten = |flight: &&Flight| self.book.row(listing, &flight.at).is_none();
+        let forgotten = self.flights.values().filter(is_forgotten);
         let forgotten: BTreeSet<_> =
-            tasks.filter(|&task| listing.of(task).is_none()).map(|t| t.job).collect();
+            forgotten.filter_map(|flight| Some(self.book.id(&flight.at)?.job)).collect();
         let Some(limits) = self.limits else {
             // Asked for again with the next submission.
             self.limits = self.slurm.limits().ok();
@@ -181,6 +183,14 @@ impl Cluster<'_, '_, '_, '_> {
         if flight.result.is_none() {
             flight.over = None;
         }
+        if row.reason.to_lowercase().contains("held") && !std::mem::replace(&mut flight.is_held, true) {
+            let (at, reason) = (flight.at.clone(), row.reason.clone());
+            let task = self.book.id(&at).map(|task| task.to_string()).unwrap_or_default();
+            self.notice(&format!(
+                "Slurm holds job {task} ({reason}): `scontrol release {task}` lets it go on, scancel ends it"
+            ));
+        }
+        let Some(flight) = self.flights.get_mut(&id) else { return false };
         let runs = row.state == crate::slurm::JobState::Running;
         let is_news = flight.is_running != runs;
         flight.is_running = runs;

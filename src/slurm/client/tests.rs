@@ -70,7 +70,7 @@ fn limits_are_read_from_the_configuration() {
 fn history_asks_for_times_before_midnight() {
     let (mut slurm, calls) = slurm(true, "3_0|CANCELLED by 0|tacq|None|n1\n", "");
     let listing = slurm.history(&[3, 4], Duration::from_secs(90_000)).unwrap();
-    assert_eq!(listing.of(TaskId { job: 3, task: Some(0) }).unwrap().state, JobState::Cancelled);
+    assert_eq!(listing.of(TaskId { job: 3, task: Some(0) }, "tacq").unwrap().state, JobState::Cancelled);
     let (program, arguments) = calls.lock().unwrap()[0].clone();
     assert_eq!(program, "sacct");
     assert!(arguments.contains(&"--jobs=3,4".to_owned()), "{arguments:?}");
