@@ -20,10 +20,13 @@ use tacq_protocol::artifact::{Files, file, role};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::stage::DownloadParams;
 use tacq_protocol::units::{BatchSize, Device};
-use tacq_protocol::{DataFile, Event, Request, Run, StageParams};
+use tacq_protocol::{DataFile, Event, FailureKind, Request, Run, StageParams};
 
 /// How long a stage that another process computes is left alone before it is looked up again.
 const BUSY_POLL: Duration = Duration::from_millis(250);
+
+/// Artifacts of so many bytes are not begun without looking whether there is room for them.
+const LARGE: u64 = 64 << 20;
 
 /// The state of a run.
 pub(super) struct Ledger<'a> {
@@ -73,6 +76,10 @@ impl<'a> Ledger<'a> {
     pub(super) fn reserve(&mut self, id: StageId) -> Result<Option<Reservation>, ExecError> {
         self.frontier.take(id);
         if let Some(failure) = self.lost_input(id)? {
+            self.failed(id, failure);
+            return Ok(None);
+        }
+        if let Some(failure) = self.shortage(id) {
             self.failed(id, failure);
             return Ok(None);
         }
@@ -202,6 +209,30 @@ impl<'a> Ledger<'a> {
             path: folder.join(&path),
         };
         Ok(files.into_iter().flat_map(|files| files.files).map(|file| data_file(file.path)).collect())
+    }
+
+    /// Why a stage cannot be run for want of room on the disk, if its artifact is expected to be large.
+    fn shortage(&self, id: StageId) -> Option<Failure> {
+        let needed = self.sweep.estimates.of(id)?.bytes;
+        if needed < LARGE {
+            return None;
+        }
+        let root = self.sweep.store.root();
+        // A store that is not there yet, or a file system that does not say: then it is tried.
+        let free = fsx::free_space(root).ok()?;
+        // Checkpoints inside the stage and the others that run take some, too.
+        (free < needed + needed / 8).then(|| Failure {
+            kind: FailureKind::Io,
+            message: format!(
+                "it is expected to write {:.1} GB, and {} has {:.1} GB left",
+                needed as f64 / 1e9,
+                root.display(),
+                free as f64 / 1e9
+            ),
+            hint: Some(
+                "free some space (`tacq-sweep store gc`), or choose another folder with --store".to_owned(),
+            ),
+        })
     }
 
     /// Why a downloaded input of a stage is not what it was when the run began, if so.

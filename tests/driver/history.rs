@@ -106,3 +106,27 @@ fn a_summary_is_written_for_programs() {
         "{summary}"
     );
 }
+
+#[test]
+fn a_stage_for_which_there_is_no_room_is_not_begun() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    fs::remove_dir_all(sandbox.root.join(".tacq/v1/gradients")).unwrap();
+    fs::remove_dir_all(sandbox.root.join(".tacq/v1/saliency")).unwrap();
+    let runs = sandbox.root.join(".tacq/v1/runs");
+    let run = fs::read_dir(runs).unwrap().next().unwrap().unwrap().path().join("stages.jsonl");
+    // As if gradients had once taken a petabyte.
+    let mut lines: Vec<Value> = fs::read_to_string(&run).unwrap().lines().map(json).collect();
+    for line in lines.iter_mut().filter(|line| line["kind"] == "gradients") {
+        line["bytes"] = json("1000000000000000");
+    }
+    fs::write(&run, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    sandbox.asked();
+    let only = ["run", "exp.yaml", "--only", "saliency*"];
+    sandbox.sweep_fake(&only).expect(4).says(&[
+        "failed: gradients[model,prose]",
+        "it is expected to write 1000000.0 GB",
+        "store gc",
+    ]);
+    assert_eq!(sandbox.asked(), Vec::<String>::new(), "nothing was begun");
+}
