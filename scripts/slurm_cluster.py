@@ -363,7 +363,7 @@ def arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up")
     up.add_argument("--install", action="store_true", help="install missing packages, as root")
-    up.add_argument("--max-array-size", type=int, default=1001, help="MaxArraySize (%(default)s)")
+    up.add_argument("--max-array-size", type=int, default=4, help="MaxArraySize; small, so that arrays are cut (%(default)s)")
     up.add_argument("--min-job-age", type=int, default=300, help="seconds an ended job is remembered (%(default)s)")
     for name in ("down", "env", "conf", "stop-controller", "restart-controller"):
         commands.add_parser(name)

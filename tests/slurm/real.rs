@@ -139,6 +139,23 @@ fn a_sweep_ends_with_the_tables_of_a_local_one() {
     assert!(again.stderr.contains(&format!("0 computed, {STAGES} reused")), "{}", again.stderr);
 }
 
+/// The cluster's MaxArraySize is 4: five masks on the same terms are two arrays.
+#[test]
+fn arrays_are_cut_at_the_largest_index_that_the_site_allows() {
+    let Some(site) = Site::new("") else { return };
+    let set = ["--set", "sweep.methods=[{tacq: {outlier_ratio: [0.01, 0.011, 0.012, 0.013, 0.014]}}]"];
+    site.sweep(&[&["run", "exp.yaml"], &set[..]].concat(), "").expect(0);
+    let runs = fs::read_dir(site.sandbox.root.join(".tacq/v1/slurm")).unwrap().flatten();
+    let journal = runs.filter_map(|run| fs::read_to_string(run.path().join("journal.jsonl")).ok()).next();
+    let selects = journal
+        .unwrap()
+        .lines()
+        .filter(|line| line.contains("\"kind\":\"select\""))
+        .map(|line| line.matches("\"label\":").count())
+        .collect::<Vec<_>>();
+    assert_eq!(selects, [4, 1]);
+}
+
 #[test]
 fn a_sweep_on_libtorch_has_the_bytes_of_a_local_one() {
     let Some(site) = Site::new("") else { return };
