@@ -179,6 +179,8 @@ fn arrays_stay_below_the_sites_largest_index_and_jobs_below_the_limit() {
     let calls = site.calls("sbatch");
     assert_eq!(calls.len(), JOBS, "one task each");
     assert!(calls.iter().all(|call| call.contains("--array=0-0")), "{calls:?}");
+    let live = fs::read_to_string(site.dir.join("live.log")).unwrap();
+    assert!(live.lines().all(|n| n.parse::<u32>().unwrap() <= 3), "{live}");
     // A site without arrays.
     let site = Site::new();
     site.order("max_array_size", "0");

@@ -11,6 +11,7 @@ told to misbehave as no real cluster does on demand. State and orders are files 
     hold-KIND           while it is there, jobs of this kind of stage do not begin
     fate-KIND           one word a line: how the next jobs of this kind of stage end, without running
     calls.log           every call, with its arguments
+    live.log            tasks that were queued or ran after each submission
 """
 
 import json
@@ -77,6 +78,8 @@ def sbatch(arguments):
     (folder / "script").chmod(0o755)
     job = {"options": options, "tasks": last + 1, "is_array": bool(array)}
     put(folder / "job.json", json.dumps(job))
+    with open(ROOT / "live.log", "a") as log:
+        log.write("{}\n".format(sum(1 for _ in listing(lambda _, word: word not in OVER))))
     for task in range(last + 1):
         subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, "run-task", str(number), str(task)],
