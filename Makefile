@@ -52,10 +52,10 @@ chaos: setup ## half an hour of kills, full disks, damaged files and wrong clock
 
 test-slurm: setup ## run sweeps on a real Slurm cluster, private to the tests; as root it installs Slurm if missing
 	@$(CARGO) build --workspace --bins --locked
-	@$(PYTHON) scripts/slurm_cluster.py up --install && \
-	    conf=$$($(PYTHON) scripts/slurm_cluster.py conf) && \
-	    TACQ_SLURM_CONF=$$conf $(CARGO) test --workspace --locked --test slurm -- --test-threads=1 real::; \
-	    status=$$?; $(PYTHON) scripts/slurm_cluster.py down; exit $$status
+	@dir=$$(mktemp -d) && cluster="$(PYTHON) scripts/slurm_cluster.py --dir $$dir"; \
+	    $$cluster up --install && \
+	    TACQ_SLURM_CONF=$$dir/slurm.conf $(CARGO) test --workspace --locked --test slurm -- --test-threads=1 real::; \
+	    status=$$?; $$cluster down; exit $$status
 
 fmt: ## format the code
 	$(CARGO) fmt --all

@@ -4,7 +4,6 @@
     up                   start munged, slurmctld and two slurmd; starts only what is not running
     down                 stop them, end what their jobs left, remove the folder
     env                  print the line that points a shell at the cluster: eval "$(scripts/slurm_cluster.py env)"
-    conf                 print where its slurm.conf is
     kill-node N          kill -9 the slurmd of node N (1 or 2), with the jobs it runs
     start-node N         start it again
     stop-controller      stop slurmctld; it saves its state, as one that is shut down does
@@ -313,6 +312,8 @@ class Cluster:
             self.stop(name)
         self.end_leftovers()
         shutil.rmtree(str(self.dir), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(lock_of(self.dir))
         say("down")
 
     def end_leftovers(self, node: Optional[int] = None) -> None:
@@ -349,10 +350,14 @@ def default_dir() -> Path:
     return Path(tempfile.gettempdir()) / "tacq-slurm-{}".format(os.geteuid())
 
 
+def lock_of(folder: Path) -> str:
+    return str(folder) + ".lock"
+
+
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One command at a time on a cluster."""
-    with open(str(folder) + ".lock", "w") as lock:
+    with open(lock_of(folder), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -365,7 +370,7 @@ def arguments() -> argparse.Namespace:
     up.add_argument("--install", action="store_true", help="install missing packages, as root")
     up.add_argument("--max-array-size", type=int, default=4, help="MaxArraySize; small, so that arrays are cut (%(default)s)")
     up.add_argument("--min-job-age", type=int, default=300, help="seconds an ended job is remembered (%(default)s)")
-    for name in ("down", "env", "conf", "stop-controller", "restart-controller"):
+    for name in ("down", "env", "stop-controller", "restart-controller"):
         commands.add_parser(name)
     for name in ("kill-node", "start-node"):
         commands.add_parser(name).add_argument("node", type=int, choices=NODES)
@@ -375,11 +380,10 @@ def arguments() -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     folder = options.dir.absolute()
     cluster = Cluster(folder)
-    if options.command in ("env", "conf"):
+    if options.command == "env":
         if not cluster.conf.exists():
             raise ClusterError("there is none in {}; start one with `up`".format(folder))
-        line = "{0}" if options.command == "conf" else "export SLURM_CONF={0} TACQ_SLURM_CONF={0}"
-        print(line.format(cluster.conf))
+        print("export SLURM_CONF={0} TACQ_SLURM_CONF={0}".format(cluster.conf))
         return
     if options.command == "up":
         if options.install:

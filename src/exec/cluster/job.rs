@@ -8,7 +8,7 @@ use crate::exec::engine::EngineLauncher;
 use crate::exec::job::{Job, JobError, host_name};
 use crate::exec::record::unix_now;
 use crate::exec::retry::Attempts;
-use crate::exec::worker::{Failure, Launcher, Limits};
+use crate::exec::worker::{Failure, LaunchError, Launcher, Limits};
 use crate::fsx::{self, FsError};
 use crate::slurm::{Slurm, TaskId};
 use crate::store::{Lookup, Reservation, Store, StoreError};
@@ -22,6 +22,8 @@ use tacq_protocol::{Event, FailureKind, LogLevel, Request};
 const POLL: Duration = Duration::from_secs(1);
 /// How often signals are looked for.
 const TICK: Duration = Duration::from_millis(50);
+/// How long a signal may take to be heard after the engine has obeyed it.
+const HEARD: Duration = Duration::from_millis(300);
 /// How often progress is told.
 const TELL: Duration = Duration::from_secs(30);
 
@@ -176,18 +178,24 @@ impl JobRun<'_> {
             run_dir: file.run_dir.clone(),
         };
         match self.run(job, say) {
-            // The engine may have got Slurm's signal too.
-            Err(JobError::Stage(failure))
-                if self.signals.any()
-                    && matches!(failure.kind, FailureKind::Interrupted | FailureKind::EngineDied) =>
-            {
-                if self.signals.warned() && contents(&progress) == before {
-                    return Ok(Ending::OutOfTime);
-                }
-                Ok(Ending::Interrupted)
+            Err(error) if self.is_stop(&error) => {
+                let is_stuck = self.signals.warned() && contents(&progress) == before;
+                Ok(if is_stuck { Ending::OutOfTime } else { Ending::Interrupted })
             }
             other => other,
         }
+    }
+
+    /// Whether an error is what a stage that was told to stop ends with. Slurm ends the engine too, and perhaps a moment
+    /// before it tells us.
+    fn is_stop(&self, error: &JobError) -> bool {
+        match error {
+            JobError::Stage(failure) if failure.kind == FailureKind::Interrupted => {}
+            JobError::Stage(failure) if failure.kind == FailureKind::EngineDied => std::thread::sleep(HEARD),
+            JobError::Launch(LaunchError::NotReady { .. }) => std::thread::sleep(HEARD),
+            JobError::Stage(_) | JobError::Launch(_) | JobError::Store(_) => return false,
+        }
+        self.signals.any()
     }
 
     /// The reservation, or how the job ends without.
