@@ -7,7 +7,7 @@ use super::worker::Failure;
 use crate::plan::{Plan, StageId, StageState, States};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tacq_protocol::stage::DownloadParams;
 use tacq_protocol::{StageKind, StageParams};
 
@@ -157,9 +157,10 @@ impl Frontier {
         }
     }
 
-    /// The next moment at which [`Self::wake`] has something to do.
-    pub(super) fn next_wake(&self) -> Option<Instant> {
-        self.later.values().min().copied()
+    /// How long there may be nothing to do but wait, at most so long: until [`Self::wake`] has something to do.
+    pub(super) fn patience(&self, now: Instant, longest: Duration) -> Duration {
+        let wake = self.later.values().min();
+        wake.map_or(longest, |at| at.saturating_duration_since(now).min(longest))
     }
 
     /// Ends a stage. If it is available now, what waited for it alone is ready.

@@ -1,7 +1,7 @@
 //! What every way of executing a plan shares: looking stages up, building requests, and writing down how stages end.
 
 use super::download;
-use super::frontier::Frontier;
+use super::frontier::{Class, Frontier};
 use super::job::{self, Made, WatchedSource};
 use super::observer::{Observer, RunEvent};
 use super::options::RunOptions;
@@ -69,6 +69,11 @@ impl<'a> Ledger<'a> {
     /// A stage of the plan.
     pub(super) fn stage(&self, id: StageId) -> &'a Stage {
         &self.sweep.plan.stages[id]
+    }
+
+    /// The most urgent ready stage of a class, if more is to be started.
+    pub(super) fn next(&self, class: Class) -> Option<StageId> {
+        if self.halted { None } else { self.frontier.ready(class).next() }
     }
 
     /// Takes a ready stage and reserves it. Without a reservation the stage needs nobody any more: it failed, is there,
@@ -339,7 +344,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn store_error(&self, source: fsx::FsError) -> ExecError {
+    /// A failed operation in the store's folder, as what ends the run.
+    pub(super) fn store_error(&self, source: fsx::FsError) -> ExecError {
         ExecError::Store(StoreError::Fs { root: self.sweep.store.root().to_owned(), source })
     }
 

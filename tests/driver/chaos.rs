@@ -4,10 +4,10 @@
 //!
 //! `TACQ_CHAOS_SECS` says how long (40 s by default; `make chaos` takes half an hour), `TACQ_CHAOS_SEED` which chaos.
 
-use crate::sandbox::{Sandbox, beside};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::aftermath::{artifacts, engines_of, kill, list, wait_for_engines};
+use crate::sandbox::Sandbox;
+use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,8 +19,6 @@ const TOLD: &str = "calibrate=wait:20;quantize=wait:30;gradients=wait:50;salienc
                     mixed_quantize=wait:30;evaluate=wait:20";
 
 const INSIDE: &str = "TACQ_CHAOS_INSIDE";
-const KINDS: [&str; 8] =
-    ["download", "calibrate", "quantize", "gradients", "saliency", "select", "mixed_quantize", "evaluate"];
 
 /// What a sweep met.
 #[derive(Debug, Default)]
@@ -214,7 +212,7 @@ impl Chaos {
             assert!(matches!(code, None | Some(0 | 1 | 4)), "{status}");
         }
         let _ = fs::remove_file(&ballast);
-        self.wait_for_engines();
+        wait_for_engines("tacq-fake-engine", &self.sandbox.root);
     }
 
     /// Breaks a manifest or cuts a file of something that was committed.
@@ -244,19 +242,9 @@ impl Chaos {
         *damaged.entry(key).or_default() += 1;
     }
 
-    /// Artifacts that are whole, by folder and inode: a folder that is made anew has another one.
+    /// Artifacts that are whole, by folder and inode.
     fn committed(&self) -> BTreeMap<PathBuf, u64> {
-        let mut found = BTreeMap::new();
-        for kind in KINDS {
-            for prefix in list(&self.store().join("v1").join(kind)) {
-                for dir in list(&prefix) {
-                    if is_whole(&dir) {
-                        found.insert(dir.clone(), fs::metadata(&dir).unwrap().ino());
-                    }
-                }
-            }
-        }
-        found
+        artifacts(&self.store()).into_iter().filter(|(dir, _)| is_whole(dir)).collect()
     }
 
     /// How often each key was committed, as the runs' records say.
@@ -273,22 +261,6 @@ impl Chaos {
         }
         commits
     }
-
-    /// An engine whose driver was killed ends by itself.
-    fn wait_for_engines(&self) {
-        let engine = beside("tacq-fake-engine");
-        let is_ours = |pid: &Path| {
-            fs::read_link(pid.join("exe")).is_ok_and(|exe| exe == engine)
-                && fs::read_link(pid.join("cwd")).is_ok_and(|cwd| cwd == self.sandbox.root)
-        };
-        for _ in 0..400 {
-            if !list(Path::new("/proc")).iter().any(|pid| is_ours(pid)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("an engine outlived its driver");
-    }
 }
 
 /// Whether a manifest can be read and all its files have the size that it says.
@@ -300,24 +272,4 @@ fn is_whole(dir: &Path) -> bool {
         let path = dir.join(file["path"].as_str().unwrap());
         fs::metadata(path).is_ok_and(|found| Some(found.len()) == file["bytes"].as_u64())
     })
-}
-
-fn list(dir: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    paths.sort();
-    paths
-}
-
-fn kill(pid: i32) {
-    // SAFETY: a plain system call; a process that has ended already is no error to us.
-    unsafe { libc::kill(pid, libc::SIGKILL) };
-}
-
-/// Children of all threads of a process.
-fn engines_of(driver: u32) -> BTreeSet<i32> {
-    let tasks = list(Path::new(&format!("/proc/{driver}/task")));
-    let children = tasks.iter().map(|task| fs::read_to_string(task.join("children")).unwrap_or_default());
-    children
-        .flat_map(|text| text.split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<_>>())
-        .collect()
 }

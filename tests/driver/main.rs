@@ -1,6 +1,7 @@
 //! The driver as a whole: scheduling with an in-process worker, then the program with a stand-in engine, then both
 //! real programs on a tiny model.
 
+mod aftermath;
 mod chaos;
 mod crash;
 mod data;

@@ -22,14 +22,12 @@ pub use pace::Pace;
 use super::frontier::Class;
 use super::interrupt::{Ending, Interrupt};
 use super::ledger::Ledger;
-use super::local::{self, Message, Pool, start_download};
+use super::local::{self, Message, Pool};
 use super::observer::RunEvent;
 use super::outcome::{ExecError, Outcome};
 use super::worker::Launcher;
-use crate::fsx::FsError;
 use crate::plan::StageId;
 use crate::slurm::{JobState, Limits, Slurm, SlurmError};
-use crate::store::StoreError;
 use book::{Book, TaskRef};
 use layout::JobResult;
 use pace::Clock;
@@ -89,8 +87,9 @@ pub(super) fn drive(
         let settings = &ledger.options.settings;
         let pool = Pool::new(scope, settings, launcher, ledger.sweep.hub, &stopping, sender);
         let now = Instant::now();
+        let pace = TICK.min(setup.pace.results());
         let mut cluster = Cluster {
-            book: Book::open(ledger.sweep.store, &setup.experiment).map_err(|e| store_error(ledger, e))?,
+            book: Book::open(ledger.sweep.store, &setup.experiment).map_err(|e| ledger.store_error(e))?,
             ledger,
             setup,
             slurm,
@@ -120,7 +119,7 @@ pub(super) fn drive(
             if is_over {
                 return Ok(());
             }
-            match messages.recv_timeout(cluster.patience()) {
+            match messages.recv_timeout(cluster.ledger.frontier.patience(Instant::now(), pace)) {
                 Ok(message) => cluster.receive(message, interrupt.ending())?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -150,12 +149,6 @@ struct Cluster<'l, 'a, 'scope, 'env> {
 }
 
 impl Cluster<'_, '_, '_, '_> {
-    fn patience(&self) -> Duration {
-        let wake = self.ledger.frontier.next_wake();
-        let pace = TICK.min(self.setup.pace.results());
-        wake.map_or(pace, |at| at.saturating_duration_since(Instant::now()).min(pace))
-    }
-
     /// Looks at what ended, asks Slurm if it is time, starts what can start.
     fn round(&mut self) -> Result<(), ExecError> {
         let now = Instant::now();
@@ -168,31 +161,12 @@ impl Cluster<'_, '_, '_, '_> {
             self.ask()?;
         }
         self.ledger.frontier.wake(now);
-        self.by_the_driver()?;
+        local::by_the_driver(self.ledger, &mut self.pool)?;
         match self.ledger.halted {
             true => self.withdraw(),
             false if is_due => self.submit(),
             false => Ok(()),
         }
-    }
-
-    /// What the driver does itself: local sources on the spot, downloads on threads.
-    fn by_the_driver(&mut self) -> Result<(), ExecError> {
-        while let Some(id) = self.next(Class::Driver) {
-            if let Some(reservation) = self.ledger.reserve(id)? {
-                self.ledger.fix_source(id, reservation)?;
-            }
-        }
-        while let Some(lane) = self.pool.idle_lane()
-            && let Some(id) = self.next(Class::Download)
-        {
-            start_download(self.ledger, &mut self.pool, id, lane)?;
-        }
-        Ok(())
-    }
-
-    fn next(&self, class: Class) -> Option<StageId> {
-        if self.ledger.halted { None } else { self.ledger.frontier.ready(class).next() }
     }
 
     fn receive(&mut self, message: Message, ending: Ending) -> Result<(), ExecError> {
@@ -289,7 +263,7 @@ impl Cluster<'_, '_, '_, '_> {
     /// Writes down that a flight was accounted for, and forgets it.
     fn settle(&mut self, id: StageId, how: &str) -> Result<(), ExecError> {
         if let Some(flight) = self.flights.remove(&id) {
-            self.book.settled(&flight.at, how).map_err(|e| store_error(self.ledger, e))?;
+            self.book.settled(&flight.at, how).map_err(|e| self.ledger.store_error(e))?;
         }
         Ok(())
     }
@@ -312,8 +286,4 @@ impl Cluster<'_, '_, '_, '_> {
         tracing::info!("{message}");
         self.ledger.observer.on(&RunEvent::Notice { message });
     }
-}
-
-fn store_error(ledger: &Ledger<'_>, source: FsError) -> ExecError {
-    ExecError::Store(StoreError::Fs { root: ledger.sweep.store.root().to_owned(), source })
 }

@@ -4,7 +4,7 @@ use super::book::TaskRef;
 use super::journal::{Intent, TaskEntry};
 use super::layout::{self, Input, JobFile, RunDir, VERSION};
 use super::tuning::Tuning;
-use super::{Cluster, Flight, store_error};
+use super::{Cluster, Flight};
 use crate::exec::frontier::Class;
 use crate::exec::observer::RunEvent;
 use crate::exec::outcome::{ExecError, Outcome};
@@ -56,8 +56,8 @@ impl Cluster<'_, '_, '_, '_> {
             return Ok(());
         }
         self.refused_until = None;
-        let Some(_lock) = self.book.lock().map_err(|e| store_error(self.ledger, e))? else { return Ok(()) };
-        self.book.refresh().map_err(|e| store_error(self.ledger, e))?;
+        let Some(_lock) = self.book.lock().map_err(|e| self.ledger.store_error(e))? else { return Ok(()) };
+        self.book.refresh().map_err(|e| self.ledger.store_error(e))?;
         self.adopt()?;
         let Some(limits) = self.limits()? else { return Ok(()) };
         self.step_aside();
@@ -159,11 +159,11 @@ impl Cluster<'_, '_, '_, '_> {
     }
 
     fn submit_array(&mut self, terms: &Terms, ids: &[StageId], is_array: bool) -> Result<Queue, ExecError> {
-        let run = self.book.own(unix_now()).map_err(|e| store_error(self.ledger, e))?;
+        let run = self.book.own(unix_now()).map_err(|e| self.ledger.store_error(e))?;
         let array = self.book.next_array();
         let intent = self.write_jobs(&run, array, terms, ids, is_array)?;
         let name = intent.name.clone();
-        self.book.intend(&run, intent).map_err(|e| store_error(self.ledger, e))?;
+        self.book.intend(&run, intent).map_err(|e| self.ledger.store_error(e))?;
         let dir = run.array(array);
         let log = dir.join(if is_array { "%a.log" } else { "0.log" });
         let count = u32::try_from(ids.len()).expect("at most a thousand");
@@ -184,7 +184,7 @@ impl Cluster<'_, '_, '_, '_> {
         match submitted {
             Ok(job) => {
                 self.answers();
-                self.book.submitted(&run, array, job).map_err(|e| store_error(self.ledger, e))?;
+                self.book.submitted(&run, array, job).map_err(|e| self.ledger.store_error(e))?;
                 let stages = if count == 1 { String::new() } else { "s".to_owned() };
                 self.notice(&format!("submitted {count} {} stage{stages} as Slurm job {job}", terms.kind));
             }
@@ -194,7 +194,7 @@ impl Cluster<'_, '_, '_, '_> {
                 self.refused_until = Some(Instant::now() + self.setup.pace.results() * 5);
             }
             Err(error) => {
-                self.book.dropped(&run, array).map_err(|e| store_error(self.ledger, e))?;
+                self.book.dropped(&run, array).map_err(|e| self.ledger.store_error(e))?;
                 return self.refused(error, ids);
             }
         }
@@ -237,7 +237,7 @@ impl Cluster<'_, '_, '_, '_> {
         ids: &[StageId],
         is_array: bool,
     ) -> Result<Intent, ExecError> {
-        fsx::create_dir_all(&run.array(array)).map_err(|e| store_error(self.ledger, e))?;
+        fsx::create_dir_all(&run.array(array)).map_err(|e| self.ledger.store_error(e))?;
         let mut files = Vec::new();
         for (&id, task) in ids.iter().zip(0..) {
             files.push((run.job(array, task), self.job_file(id, &run.job(array, task))?));
@@ -246,7 +246,7 @@ impl Cluster<'_, '_, '_, '_> {
             files.iter().map(|(_, file)| TaskEntry { key: file.payload.key(), label: file.label.clone() });
         let tasks = tasks.collect();
         let written = files.into_par_iter().try_for_each(|(path, file)| layout::write(&path, &file));
-        written.map_err(|e| store_error(self.ledger, e))?;
+        written.map_err(|e| self.ledger.store_error(e))?;
         Ok(Intent {
             array,
             name: format!("tacq-{}-{array}", run.name()),

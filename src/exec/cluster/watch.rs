@@ -3,7 +3,7 @@
 use super::book::TaskRef;
 use super::layout::{self, Ending, JobResult};
 use super::tuning::{self, Ended, Tuning, Verdict};
-use super::{Cluster, Flight, store_error};
+use super::{Cluster, Flight};
 use crate::exec::job::Made;
 use crate::exec::outcome::{ExecError, Outcome};
 use crate::exec::record::unix_now;
@@ -24,7 +24,7 @@ impl Cluster<'_, '_, '_, '_> {
             arrays.entry((flight.at.run.clone(), flight.at.array)).or_default().push(id);
         }
         for ((run, array), ids) in arrays {
-            let folder = fsx::list_dir(&run.array(array)).map_err(|e| store_error(self.ledger, e))?;
+            let folder = fsx::list_dir(&run.array(array)).map_err(|e| self.ledger.store_error(e))?;
             let ended: BTreeSet<u32> =
                 folder.iter().filter_map(|path| layout::task_of_result(path)).collect();
             for id in ids {
@@ -128,13 +128,13 @@ impl Cluster<'_, '_, '_, '_> {
     /// Finds jobs whose numbers are not known; what did not come to be is submitted again.
     fn resolve(&mut self, listing: &Listing) -> Result<bool, ExecError> {
         // While another driver submits, its jobs without numbers are its own affair.
-        let Some(_lock) = self.book.lock().map_err(|e| store_error(self.ledger, e))? else {
+        let Some(_lock) = self.book.lock().map_err(|e| self.ledger.store_error(e))? else {
             return Ok(false);
         };
-        self.book.refresh().map_err(|e| store_error(self.ledger, e))?;
+        self.book.refresh().map_err(|e| self.ledger.store_error(e))?;
         let grace = self.setup.pace.grace.as_secs();
         let resolved = self.book.resolve(listing, unix_now(), grace);
-        let (found, lost) = resolved.map_err(|e| store_error(self.ledger, e))?;
+        let (found, lost) = resolved.map_err(|e| self.ledger.store_error(e))?;
         if lost > 0 {
             let ids: Vec<StageId> = self.flights.keys().copied().collect();
             for id in ids {

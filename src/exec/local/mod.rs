@@ -65,7 +65,7 @@ pub(super) fn drive(
             if is_idle && (local.ledger.halted || !local.ledger.frontier.has_work()) {
                 return fatal.map_or(Ok(()), Err);
             }
-            match messages.recv_timeout(local.patience()) {
+            match messages.recv_timeout(local.ledger.frontier.patience(Instant::now(), TICK)) {
                 Ok(message) => {
                     if let Err(error) = receive(local.ledger, &mut local.pool, message, ending) {
                         fatal.get_or_insert(error);
@@ -86,12 +86,6 @@ struct Local<'l, 'a, 'scope, 'env> {
 }
 
 impl Local<'_, '_, '_, '_> {
-    /// How long there may be nothing to do but wait for a message.
-    fn patience(&self) -> Duration {
-        let wake = self.ledger.frontier.next_wake();
-        wake.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK))
-    }
-
     /// Begins to end the run.
     fn end(&mut self, how: Ending, launcher: &dyn Launcher, stopping: &AtomicBool) {
         self.ledger.halted = true;
@@ -110,26 +104,13 @@ impl Local<'_, '_, '_, '_> {
     /// Gives ready stages to whoever is free; what the driver does itself is done on the spot.
     fn assign(&mut self) -> Result<(), ExecError> {
         self.ledger.frontier.wake(Instant::now());
-        while let Some(id) = self.next(Class::Driver) {
-            if let Some(reservation) = self.ledger.reserve(id)? {
-                self.ledger.fix_source(id, reservation)?;
-            }
-        }
-        while let Some(lane) = self.pool.idle_lane()
-            && let Some(id) = self.next(Class::Download)
-        {
-            start_download(self.ledger, &mut self.pool, id, lane)?;
-        }
+        by_the_driver(self.ledger, &mut self.pool)?;
         while !self.ledger.halted
             && let Some((id, need, placement)) = self.choose()
         {
             self.start(id, need, placement)?;
         }
         Ok(())
-    }
-
-    fn next(&self, class: Class) -> Option<StageId> {
-        if self.ledger.halted { None } else { self.ledger.frontier.ready(class).next() }
     }
 
     /// The stage to start next and where. A chain that is longer than what is left of all work, shared by the slots,
@@ -205,8 +186,23 @@ impl Local<'_, '_, '_, '_> {
     }
 }
 
+/// Does what the driver does itself, wherever stages run: local sources on the spot, downloads on threads.
+pub(super) fn by_the_driver(ledger: &mut Ledger<'_>, pool: &mut Pool<'_, '_>) -> Result<(), ExecError> {
+    while let Some(id) = ledger.next(Class::Driver) {
+        if let Some(reservation) = ledger.reserve(id)? {
+            ledger.fix_source(id, reservation)?;
+        }
+    }
+    while let Some(lane) = pool.idle_lane()
+        && let Some(id) = ledger.next(Class::Download)
+    {
+        start_download(ledger, pool, id, lane)?;
+    }
+    Ok(())
+}
+
 /// Starts a download on an idle lane.
-pub(super) fn start_download(
+fn start_download(
     ledger: &mut Ledger<'_>,
     pool: &mut Pool<'_, '_>,
     id: StageId,
