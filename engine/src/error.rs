@@ -8,7 +8,7 @@ use crate::model::ModelError;
 use crate::quant::QuantError;
 use crate::quant::checkpoint::CheckpointError;
 use crate::saliency::SaliencyError;
-use crate::stages::StageError;
+use crate::stages::{CommandError, StageError};
 use crate::tensorfile::TensorFileError;
 use std::io;
 use tacq_protocol::FailureKind;
@@ -46,6 +46,9 @@ pub enum Error {
     /// The request lacks something.
     #[error(transparent)]
     Stage(#[from] StageError),
+    /// A command of the user's failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// A matrix cannot be quantized.
     #[error(transparent)]
     Quant(#[from] QuantError),
@@ -78,6 +81,7 @@ impl Error {
             Error::Task(_) => FailureKind::InvalidInput,
             Error::Records(_) => FailureKind::Internal,
             Error::Stage(e) => e.kind(),
+            Error::Command(e) => e.kind(),
             Error::Quant(e) => e.kind(),
             Error::Checkpoint(e) => e.kind(),
             Error::Saliency(e) => e.kind(),
@@ -94,6 +98,7 @@ impl Error {
             Error::Model(e) => return e.hint(),
             Error::Data(e) => return e.hint().map(str::to_owned),
             Error::Stage(e) => return e.hint().map(str::to_owned),
+            Error::Command(e) => return e.hint().map(str::to_owned),
             _ if self.kind() == FailureKind::OutOfMemory => {
                 "free memory on the device, or use a shorter seq_len or dtype bf16"
             }

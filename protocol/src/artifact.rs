@@ -16,8 +16,10 @@ pub mod role {
     pub const TABLES: &str = "tables";
     /// Data: Spider's SQLite databases, each named `DB_ID.sqlite`.
     pub const DATABASES: &str = "databases";
+    /// Data: the files that a command of the user's lies in or reads.
+    pub const FILES: &str = "files";
     /// The roles that are data: lists of files, [`crate::Request::data`], instead of folders.
-    pub const DATA: [&str; 4] = [DATASET, FEW_SHOT, TABLES, DATABASES];
+    pub const DATA: [&str; 5] = [DATASET, FEW_SHOT, TABLES, DATABASES, FILES];
     /// Artifact of `calibrate`.
     pub const CALIBRATION: &str = "calibration";
     /// Artifact of `quantize`, contrasted with the weights by `saliency`.
@@ -54,7 +56,7 @@ pub mod file {
     pub const HISTOGRAMS: &str = "histograms.json";
     /// `select`: tensor `index` \[k\] i64, ascending.
     pub const MASK: &str = "mask.safetensors";
-    /// `evaluate`: a [`super::Metrics`].
+    /// `evaluate`, and `command` where it has metrics: a [`super::Metrics`].
     pub const METRICS: &str = "metrics.json";
     /// `evaluate`: one row per example, in order; see [`super::Record`].
     pub const RECORDS: &str = "records.parquet";
@@ -118,7 +120,7 @@ pub struct CheckpointSummary {
 }
 
 /// What an evaluation measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Value by metric name.
     pub metrics: BTreeMap<String, f64>,

@@ -114,6 +114,8 @@ pub enum FailureKind {
     Device,
     /// A bug: the stage panicked or libtorch raised something unforeseen.
     Internal,
+    /// A command of the user's ended with an error, or without what it was to make.
+    Command,
     /// A download failed: the network, a permission, a wrong hash (said by the driver).
     Download,
     /// The engine process died, fell silent or broke the protocol (said by the driver).
@@ -136,6 +138,7 @@ impl fmt::Display for FailureKind {
             FailureKind::Io => "input/output",
             FailureKind::Device => "device",
             FailureKind::Internal => "internal error",
+            FailureKind::Command => "command",
             FailureKind::Download => "download",
             FailureKind::EngineDied => "engine died",
             FailureKind::Timeout => "timeout",

@@ -7,6 +7,7 @@
 //! It is a crate of its own, and small, so that the engine does not wait for the driver's dependencies to compile.
 
 pub mod artifact;
+pub mod command;
 pub mod event;
 pub mod request;
 pub mod stage;

@@ -7,6 +7,7 @@
 //! A change that alters what a stage computes for equal parameters bumps that stage's version in
 //! [`StageKind::version`], in the same commit, with a line in its log.
 
+use crate::command::CommandParams;
 use crate::task::{CalibrateParams, EvaluateParams};
 use crate::units::{Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, Seed};
 use schemars::JsonSchema;
@@ -33,11 +34,13 @@ pub enum StageKind {
     MixedQuantize,
     /// Score a checkpoint on a task.
     Evaluate,
+    /// Run a command of the user's.
+    Command,
 }
 
 impl StageKind {
     /// All kinds, in order.
-    pub const ALL: [StageKind; 8] = [
+    pub const ALL: [StageKind; 9] = [
         StageKind::Download,
         StageKind::Calibrate,
         StageKind::Quantize,
@@ -46,6 +49,7 @@ impl StageKind {
         StageKind::Select,
         StageKind::MixedQuantize,
         StageKind::Evaluate,
+        StageKind::Command,
     ];
 
     /// Version of what the stage computes. Log of bumps:
@@ -60,7 +64,8 @@ impl StageKind {
             | StageKind::Gradients
             | StageKind::Saliency
             | StageKind::Select
-            | StageKind::MixedQuantize => 1,
+            | StageKind::MixedQuantize
+            | StageKind::Command => 1,
             StageKind::Calibrate | StageKind::Evaluate => 2,
         }
     }
@@ -76,6 +81,7 @@ impl StageKind {
             StageKind::Select => "select",
             StageKind::MixedQuantize => "mixed_quantize",
             StageKind::Evaluate => "evaluate",
+            StageKind::Command => "command",
         }
     }
 }
@@ -106,6 +112,8 @@ pub enum StageParams {
     MixedQuantize(QuantizeParams),
     /// See [`EvaluateParams`].
     Evaluate(EvaluateParams),
+    /// See [`CommandParams`].
+    Command(CommandParams),
 }
 
 impl StageParams {
@@ -120,6 +128,7 @@ impl StageParams {
             StageParams::Select(_) => StageKind::Select,
             StageParams::MixedQuantize(_) => StageKind::MixedQuantize,
             StageParams::Evaluate(_) => StageKind::Evaluate,
+            StageParams::Command(_) => StageKind::Command,
         }
     }
 }

@@ -44,7 +44,7 @@ fn usual_secs(kind: StageKind) -> f64 {
         StageKind::Quantize | StageKind::MixedQuantize => 60.0,
         StageKind::Gradients => 100.0,
         StageKind::Saliency => 20.0,
-        StageKind::Evaluate => 30.0,
+        StageKind::Evaluate | StageKind::Command => 30.0,
     }
 }
 

@@ -71,7 +71,7 @@ impl WatchedSource {
         let source = |input: StageId| stages[input].source.clone();
         let inputs = stage.inputs.iter();
         inputs
-            .filter_map(|(role, &i)| source(i).map(|source| Self { role: (*role).to_owned(), source }))
+            .filter_map(|(role, &i)| source(i).map(|source| Self { role: role.to_string(), source }))
             .collect()
     }
 

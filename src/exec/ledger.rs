@@ -142,24 +142,24 @@ impl<'a> Ledger<'a> {
     ) -> Result<Request, ExecError> {
         let stage = self.stage(id);
         let (mut inputs, mut data) = (BTreeMap::new(), BTreeMap::new());
-        for (&role, &input) in &stage.inputs {
+        for (role, &input) in &stage.inputs {
             let input = self.stage(input);
             let artifact = || {
                 let key = input.key().expect("inputs of a stage with a key have keys");
                 self.sweep.store.artifact_dir(input.kind(), key)
             };
             match (&input.source, &input.remote) {
-                (Some(source), _) if role::DATA.contains(&role) => {
-                    data.insert(role.to_owned(), source.data_files());
+                (Some(source), _) if role::DATA.contains(&&**role) => {
+                    data.insert(role.to_string(), source.data_files());
                 }
-                (None, Some(_)) if role::DATA.contains(&role) => {
-                    data.insert(role.to_owned(), self.downloaded(input, &absolute(artifact()))?);
+                (None, Some(_)) if role::DATA.contains(&&**role) => {
+                    data.insert(role.to_string(), self.downloaded(input, &absolute(artifact()))?);
                 }
-                (Some(source), _) => _ = inputs.insert(role.to_owned(), absolute(source.path.clone())),
+                (Some(source), _) => _ = inputs.insert(role.to_string(), absolute(source.path.clone())),
                 (None, Some(_)) => {
-                    inputs.insert(role.to_owned(), absolute(artifact()).join(file::FILES_DIR));
+                    inputs.insert(role.to_string(), absolute(artifact()).join(file::FILES_DIR));
                 }
-                (None, None) => _ = inputs.insert(role.to_owned(), absolute(artifact())),
+                (None, None) => _ = inputs.insert(role.to_string(), absolute(artifact())),
             }
         }
         let settings = &self.options.settings;

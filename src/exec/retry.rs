@@ -45,6 +45,8 @@ impl Attempts {
             | FailureKind::Numerics
             | FailureKind::Io
             | FailureKind::Internal
+            // What is transient of it, it can try again by itself.
+            | FailureKind::Command
             // The client of the hub has tried again already.
             | FailureKind::Download
             | FailureKind::Interrupted

@@ -1,12 +1,13 @@
 //! Expands an experiment's trials into stages, each once.
 
-use super::graph::{Identity, Plan, PlannedTrial, Stage, StageId};
+use super::commands::Artifacts;
+use super::graph::{Identity, Plan, PlannedTrial, Role, Stage, StageId};
 use super::label::Labels;
 use super::source::{self, SourceProblem};
 use crate::digest::canonical_json;
 use crate::hub::Hub;
 use crate::spec::dataset::{Content, Dataset, Decoding, Measure, Part, Task};
-use crate::spec::experiment::{CalibrationSampling, Method, Tacq, Uniform};
+use crate::spec::experiment::{CalibrationSampling, Each, Method, Tacq, Uniform};
 use crate::spec::{Experiment, Position, Trial, model_names, trials};
 use crate::stage_key::{KeyPayload, StageKey};
 use crate::store::SourceDigests;
@@ -41,11 +42,24 @@ pub fn build(experiment: &Experiment, digests: &mut SourceDigests, hub: &Hub) ->
         missing: BTreeMap::new(),
         problems: Vec::new(),
     };
-    let planned = trials(experiment).into_iter().map(|trial| builder.trial(trial)).collect();
+    let mut of_models: Vec<Artifacts> = Vec::new();
+    let mut commands = Vec::new();
+    for index in 0..experiment.models.len() {
+        let mut artifacts = Artifacts::new();
+        if experiment.stages.iter().any(|stage| stage.each == Each::Model) {
+            artifacts.insert(role::MODEL.into(), builder.model(index));
+            commands.extend(builder.commands_of_model(index, &mut artifacts));
+        }
+        of_models.push(artifacts);
+    }
+    let mut planned: Vec<PlannedTrial> =
+        trials(experiment).into_iter().map(|trial| builder.trial(trial, &of_models)).collect();
+    // Of a trial that is there for a command alone, and lacks what it needs, nothing is left.
+    planned.retain(|planned| !planned.evaluations.is_empty() || planned.trial.tasks.is_empty());
     let mut problems = builder.problems;
     problems.sort_by(|a, b| (a.position, &a.message).cmp(&(b.position, &b.message)));
     problems.dedup();
-    Plan { stages: builder.stages, trials: planned, problems }
+    Plan { stages: builder.stages, trials: planned, commands, problems }
 }
 
 /// What tells stages apart.
@@ -55,17 +69,17 @@ enum Known {
     Blocked(String),
 }
 
-struct Builder<'a> {
-    experiment: &'a Experiment,
-    digests: &'a mut SourceDigests,
+pub(super) struct Builder<'a> {
+    pub experiment: &'a Experiment,
+    pub digests: &'a mut SourceDigests,
     hub: &'a Hub,
-    model_names: Vec<String>,
-    stages: Vec<Stage>,
+    pub model_names: Vec<String>,
+    pub stages: Vec<Stage>,
     labels: Labels,
     /// Stages by what they are.
     known: BTreeMap<Known, StageId>,
     /// Sources by what the experiment calls them.
-    sources: BTreeMap<(&'static str, String), StageId>,
+    pub sources: BTreeMap<(&'static str, String), StageId>,
     /// How texts become strings, by their `download` stages.
     formats: BTreeMap<StageId, TextFormat>,
     /// What Spider's databases lack, by their `download` stages, with where they were named.
@@ -74,7 +88,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn trial(&mut self, trial: Trial) -> PlannedTrial {
+    fn trial(&mut self, trial: Trial, of_models: &[Artifacts]) -> PlannedTrial {
         let model = self.model(trial.model);
         let checkpoint = match (&trial.method, trial.bits) {
             (Some(Method::Uniform(uniform)), Some(bits)) => {
@@ -84,11 +98,20 @@ impl Builder<'_> {
             (Some(Method::Tacq(tacq)), Some(bits)) => Some(self.tacq(&trial, model, tacq, bits)),
             _ => None,
         };
-        let evaluations = trial
-            .tasks
-            .iter()
-            .map(|task| (task.clone(), self.evaluate(&trial, model, checkpoint, task)))
-            .collect();
+        let mut artifacts = Artifacts::new();
+        let mut evaluations = Vec::with_capacity(trial.tasks.len());
+        for task in &trial.tasks {
+            if self.experiment.tasks.contains_key(task) {
+                evaluations.push((task.clone(), self.evaluate(&trial, model, checkpoint, task)));
+                continue;
+            }
+            if artifacts.is_empty() {
+                artifacts = self.made_for(model, checkpoint);
+                artifacts.extend(of_models[trial.model].clone());
+            }
+            let stage = self.command_of_trial(&trial, task, &mut artifacts);
+            evaluations.extend(stage.map(|id| (task.clone(), id)));
+        }
         PlannedTrial { trial, checkpoint, evaluations }
     }
 
@@ -101,10 +124,10 @@ impl Builder<'_> {
         let mask = self.stage(
             &parts,
             StageParams::Select(SelectParams { outlier_ratio: tacq.outlier_ratio }),
-            BTreeMap::from([(role::SALIENCY, saliency)]),
+            BTreeMap::from([(role::SALIENCY.into(), saliency)]),
         );
-        let mut inputs = BTreeMap::from([(role::MODEL, model), (role::MASK, mask)]);
-        inputs.extend(calibration.map(|id| (role::CALIBRATION, id)));
+        let mut inputs = BTreeMap::from([(role::MODEL.into(), model), (role::MASK.into(), mask)]);
+        inputs.extend(calibration.map(|id| (role::CALIBRATION.into(), id)));
         self.stage(&parts, StageParams::MixedQuantize(self.quantize_params(&tacq.quantizer, bits)), inputs)
     }
 
@@ -117,15 +140,15 @@ impl Builder<'_> {
         bits: Bits,
     ) -> StageId {
         let score = tacq.saliency;
-        let mut inputs = BTreeMap::from([(role::MODEL, model)]);
+        let mut inputs = BTreeMap::from([(role::MODEL.into(), model)]);
         let mut parts = self.parts(trial);
         parts.push(score.to_string());
         if let Some(reduction) = score.reduction() {
-            inputs.insert(role::GRADIENTS, self.gradients(trial, model, reduction));
+            inputs.insert(role::GRADIENTS.into(), self.gradients(trial, model, reduction));
         }
         if score.needs_uniform() {
             let uniform = self.quantize(trial, model, quantizer_calibration, &tacq.quantizer, bits);
-            inputs.insert(role::UNIFORM, uniform);
+            inputs.insert(role::UNIFORM.into(), uniform);
             parts.push(format!("{bits}-bit"));
         }
         let seed =
@@ -144,7 +167,7 @@ impl Builder<'_> {
         }
         let params =
             StageParams::Gradients(GradientsParams { reduction, dtype: self.experiment.run.gradient_dtype });
-        let inputs = BTreeMap::from([(role::MODEL, model), (role::CALIBRATION, calibration)]);
+        let inputs = BTreeMap::from([(role::MODEL.into(), model), (role::CALIBRATION.into(), calibration)]);
         self.stage(&parts, params, inputs)
     }
 
@@ -156,10 +179,10 @@ impl Builder<'_> {
         uniform: &Uniform,
         bits: Bits,
     ) -> StageId {
-        let mut inputs = BTreeMap::from([(role::MODEL, model)]);
+        let mut inputs = BTreeMap::from([(role::MODEL.into(), model)]);
         let mut parts = vec![self.model_names[trial.model].clone()];
         if let Some(id) = calibration {
-            inputs.insert(role::CALIBRATION, id);
+            inputs.insert(role::CALIBRATION.into(), id);
             parts = self.parts(trial);
         }
         parts.extend([Method::Uniform(uniform.clone()).label(), format!("{bits}-bit")]);
@@ -185,28 +208,34 @@ impl Builder<'_> {
         task: &str,
     ) -> StageId {
         let Task { dataset, measure } = &self.experiment.tasks[task];
-        let mut inputs = BTreeMap::from([(role::MODEL, model)]);
-        inputs.extend(checkpoint.map(|id| (role::CHECKPOINT, id)));
+        let mut inputs = BTreeMap::from([(role::MODEL.into(), model)]);
+        inputs.extend(checkpoint.map(|id| (role::CHECKPOINT.into(), id)));
         let content = &self.experiment.datasets[dataset].content;
         let test = self.part(dataset, Part::Test);
-        inputs.insert(role::DATASET, test);
+        inputs.insert(role::DATASET.into(), test);
         inputs.extend(self.example_inputs(dataset, self.experiment.tasks[task].few_shot()));
         if matches!(content, Content::Spider) {
             let skip = matches!(measure, Measure::Generate { skip_missing_databases: true, .. });
-            inputs.insert(role::DATABASES, self.databases(dataset, task, skip));
+            inputs.insert(role::DATABASES.into(), self.databases(dataset, task, skip));
         }
         let params = StageParams::Evaluate(EvaluateParams {
             task: task_params(measure, content, self.formats.get(&test).copied(), trial.seed),
             dtype: self.experiment.run.dtype,
             batch_size: self.experiment.run.fixed_batch(),
         });
+        let mut parts = self.parts_with_method(trial);
+        parts.push(format!("on {task}"));
+        self.stage(&parts, params, inputs)
+    }
+
+    /// [`Self::parts`], method and bit width of a trial.
+    pub(super) fn parts_with_method(&self, trial: &Trial) -> Vec<String> {
         let mut parts = self.parts(trial);
         match (&trial.method, trial.bits) {
             (Some(method), Some(bits)) => parts.extend([method.label(), format!("{bits}-bit")]),
             _ => parts.push("16-bit".to_owned()),
         }
-        parts.push(format!("on {task}"));
-        self.stage(&parts, params, inputs)
+        parts
     }
 
     /// Model, conditioning and (where it matters) seed of a trial, as parts of a label.
@@ -237,7 +266,7 @@ impl Builder<'_> {
         };
         let Dataset { content, few_shot, .. } = &self.experiment.datasets[&name];
         let dataset = self.part(&name, content.calibration_part());
-        let mut inputs = BTreeMap::from([(role::MODEL, model), (role::DATASET, dataset)]);
+        let mut inputs = BTreeMap::from([(role::MODEL.into(), model), (role::DATASET.into(), dataset)]);
         inputs.extend(self.example_inputs(&name, *few_shot));
         let data = match content.examples(*few_shot) {
             Some(examples) => CalibrationData::Examples { examples },
@@ -250,13 +279,13 @@ impl Builder<'_> {
     }
 
     /// What prompts are made of beside the questions.
-    fn example_inputs(&mut self, dataset: &str, few_shot: FewShot) -> Vec<(&'static str, StageId)> {
+    fn example_inputs(&mut self, dataset: &str, few_shot: FewShot) -> Vec<(Role, StageId)> {
         let mut inputs = Vec::new();
         if few_shot.get() > 0 {
-            inputs.push((role::FEW_SHOT, self.part(dataset, Part::FewShot)));
+            inputs.push((role::FEW_SHOT.into(), self.part(dataset, Part::FewShot)));
         }
         if matches!(self.experiment.datasets[dataset].content, Content::Spider) {
-            inputs.push((role::TABLES, self.part(dataset, Part::Tables)));
+            inputs.push((role::TABLES.into(), self.part(dataset, Part::Tables)));
         }
         inputs
     }
@@ -313,7 +342,7 @@ impl Builder<'_> {
     }
 
     /// The `download` stage of a source; a source that cannot be used gets one without a key.
-    fn source(
+    pub(super) fn source(
         &mut self,
         name: (&'static str, String),
         parts: &[String],
@@ -340,15 +369,15 @@ impl Builder<'_> {
     }
 
     /// The stage of these parameters on these inputs, made if it is new.
-    fn stage(
+    pub(super) fn stage(
         &mut self,
         parts: &[String],
         params: StageParams,
-        inputs: BTreeMap<&'static str, StageId>,
+        inputs: BTreeMap<Role, StageId>,
     ) -> StageId {
         let keys = inputs
             .iter()
-            .map(|(role, &id)| Some(((*role).to_owned(), *self.stages[id].key()?)))
+            .map(|(role, &id)| Some((role.clone().into_owned(), *self.stages[id].key()?)))
             .collect::<Option<BTreeMap<_, _>>>();
         let identity = keys.map(|keys| {
             let payload = KeyPayload::new(&params, keys);

@@ -3,12 +3,16 @@
 use super::source::{Source, SourceProblem};
 use crate::spec::Trial;
 use crate::stage_key::{KeyPayload, StageKey};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use tacq_protocol::{StageKind, StageParams};
 
 /// Index of a stage in its plan. Inputs have smaller indices than what reads them.
 pub type StageId = usize;
+
+/// What an input is to the stage that reads it: one of [`tacq_protocol::artifact::role`], or the name of a command.
+pub type Role = Cow<'static, str>;
 
 /// One node: a kind, its parameters, the stages it reads.
 #[derive(Debug, Clone)]
@@ -18,7 +22,7 @@ pub struct Stage {
     /// What it computes.
     pub params: StageParams,
     /// The stages it reads, by role.
-    pub inputs: BTreeMap<&'static str, StageId>,
+    pub inputs: BTreeMap<Role, StageId>,
     /// Its key; none if it rests on a source that is not there.
     pub identity: Option<Identity>,
     /// For `download` of what is here: the user's files.
@@ -81,7 +85,7 @@ pub struct PlannedTrial {
     pub trial: Trial,
     /// The stage that makes its checkpoint; none for the 16-bit baseline.
     pub checkpoint: Option<StageId>,
-    /// Task names and the stages that score it.
+    /// Names of tasks and commands, and the stages that answer them.
     pub evaluations: Vec<(String, StageId)>,
 }
 
@@ -92,14 +96,18 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// In the experiment's order.
     pub trials: Vec<PlannedTrial>,
+    /// The commands that run once for each model.
+    pub commands: Vec<StageId>,
     /// Sources that are missing or unusable.
     pub problems: Vec<SourceProblem>,
 }
 
 impl Plan {
-    /// The stages whose artifacts the tables are made of, each once, in order.
+    /// The stages whose artifacts somebody wants: those that the tables are made of, and the user's commands. Each once,
+    /// in order.
     pub fn sinks(&self) -> Vec<StageId> {
-        let mut ids: Vec<_> = self.trials.iter().flat_map(|t| t.evaluations.iter().map(|e| e.1)).collect();
+        let of_trials = self.trials.iter().flat_map(|t| t.evaluations.iter().map(|e| e.1));
+        let mut ids: Vec<_> = of_trials.chain(self.commands.iter().copied()).collect();
         ids.sort_unstable();
         ids.dedup();
         ids

@@ -1,6 +1,7 @@
 //! From an experiment to its stages: what would be computed, under which keys, and what of it is there already.
 
 mod build;
+mod commands;
 mod graph;
 mod label;
 mod layout;

@@ -5,7 +5,7 @@ use super::{layout, remote};
 use crate::fsx;
 use crate::hub::Hub;
 use crate::spec::dataset::{Content, Dataset, Part, PartSource};
-use crate::spec::experiment::ModelSource;
+use crate::spec::experiment::{CommandStage, ModelSource};
 use crate::spec::{HubRepo, Location, Position, builtin};
 use crate::store::{Fingerprint, SourceDigests};
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,34 @@ pub(super) fn model(
     names.sort();
     let files = names.iter().map(|n| (n.clone(), folder.join(n))).collect();
     hash(folder, files, digests).map_err(|e| problem(e.to_string()))
+}
+
+/// Finds and hashes the files that a command reads; of a folder, all that are in it.
+pub(super) fn files(stage: &CommandStage, digests: &mut SourceDigests) -> Result<Resolved, SourceProblem> {
+    let problem = |message: String| SourceProblem { position: stage.position, message };
+    let mut files = Vec::new();
+    for (name, path) in &stage.files {
+        let metadata = fsx::metadata(path).map_err(|e| {
+            problem(match e.is_not_found() {
+                true => format!("there is no file {} for stage {}", path.display(), stage.name),
+                false => e.to_string(),
+            })
+        })?;
+        if !metadata.is_dir() {
+            files.push((name.clone(), path.clone()));
+            continue;
+        }
+        let inside = fsx::list_files(path).map_err(|e| problem(e.to_string()))?;
+        let inside = inside.into_iter().filter(|inner| !is_left_out(inner));
+        files.extend(inside.map(|inner| (format!("{name}/{inner}"), path.join(&inner))));
+    }
+    files.sort();
+    hash(Path::new("."), files, digests).map_err(|e| problem(e.to_string()))
+}
+
+/// Whether a file of a folder is a program's own, and not what the user means: hidden, or compiled by Python.
+fn is_left_out(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with('.') || part == "__pycache__")
 }
 
 /// A part of a data set.

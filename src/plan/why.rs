@@ -144,10 +144,10 @@ impl History<'_> {
                 found.push(change);
             }
         };
-        for (&role, &input) in &stage.inputs {
+        for (role, &input) in &stage.inputs {
             let Some(now) = plan.stages[input].key() else { continue };
             let field = format!("inputs.{role}");
-            match old.inputs.get(role) {
+            match old.inputs.get(&**role) {
                 Some(before) if before == now => {}
                 Some(before) => {
                     let earlier = self

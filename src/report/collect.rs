@@ -8,6 +8,7 @@ use crate::store::{Store, StoreError};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use tacq_protocol::StageParams;
 use tacq_protocol::artifact::{CheckpointSummary, Metrics, file};
 
 /// Bits of a weight of the model itself.
@@ -15,7 +16,12 @@ const BASELINE_BITS: u8 = 16;
 
 /// Rows of all trials whose results are in the store, in the experiment's order. Each artifact is read once.
 pub fn collect(experiment: &Experiment, plan: &Plan, store: &Store) -> Result<Vec<Row>, StoreError> {
-    let metrics: BTreeMap<StageId, Metrics> = read_all(plan, store, plan.sinks(), file::METRICS)?;
+    let has_metrics = |id: &StageId| match &plan.stages[*id].params {
+        StageParams::Command(command) => command.metrics.is_some(),
+        _ => true,
+    };
+    let scored = plan.sinks().into_iter().filter(has_metrics).collect();
+    let metrics: BTreeMap<StageId, Metrics> = read_all(plan, store, scored, file::METRICS)?;
     let mut checkpoints: Vec<StageId> = plan.trials.iter().filter_map(|t| t.checkpoint).collect();
     checkpoints.sort_unstable();
     checkpoints.dedup();

@@ -33,13 +33,13 @@ struct Evaluation {
 pub struct Sources<'a> {
     /// Where the records are.
     pub store: &'a Store,
-    /// The data set that goes with a task.
+    /// The data set that goes with a task. What is no task here, but a command of the user's, has no records.
     pub homes: &'a BTreeMap<String, String>,
 }
 
 /// Reads the records of all rows (in [`Row::order`]) and compares.
 pub fn derive<'a>(rows: &'a [Row], sources: Sources<'_>) -> Derived<'a> {
-    let (evaluations, problems) = read(rows, sources.store);
+    let (evaluations, problems) = read(rows, sources);
     let answers: Answers<'_> = evaluations
         .iter()
         .map(|(key, found)| (*key, (Arc::clone(&found.examples), found.values.as_slice())))
@@ -65,14 +65,15 @@ fn statistic(row: &Row) -> Option<fn(f64) -> f64> {
 }
 
 /// The evaluations by key, and what is wrong with the others.
-fn read<'a>(rows: &'a [Row], store: &Store) -> (BTreeMap<&'a str, Evaluation>, Vec<String>) {
+fn read<'a>(rows: &'a [Row], sources: Sources<'_>) -> (BTreeMap<&'a str, Evaluation>, Vec<String>) {
     let mut wanted: BTreeMap<&str, &Row> = BTreeMap::new();
-    for row in rows.iter().filter(|row| statistic(row).is_some()) {
+    let has_records = |row: &&Row| statistic(row).is_some() && sources.homes.contains_key(&row.task);
+    for row in rows.iter().filter(has_records) {
         wanted.entry(&row.stage_key_evaluate).or_insert(row);
     }
     let known = Known::default();
     let read: Vec<_> =
-        wanted.into_par_iter().map(|(key, row)| (key, row, evaluation(row, store, &known))).collect();
+        wanted.into_par_iter().map(|(key, row)| (key, row, evaluation(row, sources.store, &known))).collect();
     let (mut found, mut without, mut problems) = (BTreeMap::new(), 0_usize, Vec::new());
     for (key, row, evaluation) in read {
         match evaluation {

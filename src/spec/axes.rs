@@ -1,6 +1,7 @@
 //! The grid → trials, in one order that depends on the order of lists, never on the order of keys.
 
-use super::experiment::{CalibrationSampling, Experiment, Method, TaskChoice};
+use super::dataset::Task;
+use super::experiment::{CalibrationSampling, Each, Experiment, Method, TaskChoice};
 use super::tasks::matched;
 use std::collections::BTreeMap;
 use tacq_protocol::stage::Score;
@@ -19,7 +20,7 @@ pub struct Trial {
     pub method: Option<Method>,
     /// Seed; absent where nothing is random.
     pub seed: Option<Seed>,
-    /// Names of the tasks it is evaluated on.
+    /// Names of the tasks it is evaluated on, and of the commands that run for each trial.
     pub tasks: Vec<String>,
     label: String,
 }
@@ -84,8 +85,9 @@ fn seeded(
     tasks: &[String],
     experiment: &Experiment,
 ) -> impl Iterator<Item = (String, Option<Seed>, Vec<String>)> {
+    let is_sampled = |name: &String| experiment.tasks.get(name).is_some_and(Task::is_sampled);
     let (repeated, single): (Vec<String>, Vec<String>) =
-        tasks.iter().cloned().partition(|task| by_seed || experiment.tasks[task].is_sampled());
+        tasks.iter().cloned().partition(|task| by_seed || is_sampled(task));
     let seeds = if repeated.is_empty() { &[][..] } else { &experiment.seeds };
     let single = (!single.is_empty()).then(|| (label.to_owned(), None, single));
     let with_seed = |&seed: &Seed| (format!("{label}/seed {seed}"), Some(seed), repeated.clone());
@@ -124,8 +126,16 @@ fn depends_on_seed(method: &Method, experiment: &Experiment) -> bool {
     by_calibration || matches!(method, Method::Tacq(tacq) if tacq.saliency == Score::Random)
 }
 
-/// The tasks of a trial; one that is conditioned on nothing takes what those of all calibration sets would.
+/// The tasks and commands of a trial.
 fn tasks(condition_on: Option<&str>, experiment: &Experiment) -> Vec<String> {
+    let commands = experiment.stages.iter().filter(|stage| stage.each == Each::Trial);
+    let mut all = evaluated(condition_on, experiment);
+    all.extend(commands.map(|stage| stage.name.clone()));
+    all
+}
+
+/// The tasks of a trial; one that is conditioned on nothing takes what those of all calibration sets would.
+fn evaluated(condition_on: Option<&str>, experiment: &Experiment) -> Vec<String> {
     let of = |choice: &TaskChoice, dataset: &str| -> Vec<String> {
         match choice {
             TaskChoice::Tasks(tasks) => tasks.clone(),

@@ -8,6 +8,7 @@ use super::location::Location;
 use super::run::RunSettings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use tacq_protocol::command::WEIGHTS;
 use tacq_protocol::stage::{Grid, RoundingParams, Score};
 use tacq_protocol::units::{Bits, Damp, GroupSize, NSamples, OutlierRatio, Seed, SeqLen};
 
@@ -36,6 +37,8 @@ pub struct Experiment {
     pub evaluate: Evaluate,
     /// Tasks by name: the declared ones, and those of the data sets' own names.
     pub tasks: BTreeMap<String, Task>,
+    /// Commands of the user's own, each after those that it needs.
+    pub stages: Vec<CommandStage>,
     /// Whether the 16-bit model is evaluated too.
     pub baseline: bool,
     /// What is rendered, and where.
@@ -137,6 +140,68 @@ impl Evaluate {
     /// The choice for a data set conditioned on.
     pub fn of(&self, condition_on: &str) -> &TaskChoice {
         self.by_condition.get(condition_on).unwrap_or(&self.default)
+    }
+}
+
+/// A command of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandStage {
+    /// What it is called; in the tables, its task.
+    pub name: String,
+    /// How often it runs.
+    pub each: Each,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// What it reads.
+    pub needs: Vec<Need>,
+    /// The user's files, by the names under which it finds them in its working directory.
+    pub files: Vec<(String, PathBuf)>,
+    /// Environment variables with their values.
+    pub env: BTreeMap<String, String>,
+    /// Environment variables that are passed on, sorted.
+    pub pass: Vec<String>,
+    /// What it runs in.
+    pub image: Option<String>,
+    /// What is kept of its output, sorted.
+    pub outputs: Vec<String>,
+    /// Which file of its output has numbers for the tables.
+    pub metrics: Option<String>,
+    /// Where it was written.
+    pub position: Position,
+}
+
+/// How often a command runs.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Each {
+    /// For each trial, the 16-bit model included.
+    #[default]
+    Trial,
+    /// For each model.
+    Model,
+}
+
+/// Something that a command reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// A stage's artifact, or the base model, by its role for the trial.
+    Role(&'static str),
+    /// A model folder with the weights of the trial's checkpoint.
+    Weights,
+    /// The artifact of another command.
+    Stage(String),
+}
+
+impl Need {
+    /// How it is written.
+    pub fn name(&self) -> &str {
+        match self {
+            Need::Role(role) => role,
+            Need::Weights => WEIGHTS,
+            Need::Stage(name) => name,
+        }
     }
 }
 

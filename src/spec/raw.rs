@@ -7,6 +7,7 @@ use super::node::{Entry, Node, Value};
 use super::quantity::{Size, Span};
 pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
 pub use super::raw_remote::Remote;
+pub use super::raw_stages::{OutputPath, Stage, Variables};
 use super::read::{Decode, List, Names, Reader, Spanned, record};
 pub use super::scalar::Cpus;
 use super::scalar::{
@@ -42,6 +43,8 @@ record! {
         /// data set conditioned on, one of these, with `default` for the others.
         /// Default: matched if there is condition_on, else all.
         evaluate: Spanned<Evaluate>,
+        /// Commands of your own, by name: evaluations by other programs, plots, conversions.
+        stages: Names<Stage>,
         /// Whether the 16-bit model is evaluated too. Default: true.
         baseline: bool,
         /// Tables and pages.
@@ -244,6 +247,8 @@ record! {
         mixed_quantize: Kind,
         /// Tasks.
         evaluate: Kind,
+        /// Commands of your own.
+        command: Kind,
     }
 }
 

@@ -14,7 +14,7 @@ record! {
         @required url: RemoteUrl,
         /// read_write or read_only. Default: read_write.
         mode: RemoteMode,
-        /// Kinds of artifacts that are pushed besides calibrate, select and evaluate, such as mixed_quantize.
+        /// Kinds of artifacts that are pushed besides calibrate, select, evaluate and command, such as mixed_quantize.
         push: List<PushedKind>,
     }
 }
@@ -123,6 +123,8 @@ pub enum PushedKind {
     MixedQuantize,
     /// Results; always pushed.
     Evaluate,
+    /// What commands of the user's own leave; always pushed.
+    Command,
 }
 
 impl From<PushedKind> for StageKind {
@@ -135,6 +137,7 @@ impl From<PushedKind> for StageKind {
             PushedKind::Select => StageKind::Select,
             PushedKind::MixedQuantize => StageKind::MixedQuantize,
             PushedKind::Evaluate => StageKind::Evaluate,
+            PushedKind::Command => StageKind::Command,
         }
     }
 }

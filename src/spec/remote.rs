@@ -18,7 +18,8 @@ pub struct RemoteSettings {
 }
 
 /// Kinds whose artifacts are small and worth sharing: results, masks, calibration sets.
-pub const ALWAYS_PUSHED: [StageKind; 3] = [StageKind::Calibrate, StageKind::Select, StageKind::Evaluate];
+pub const ALWAYS_PUSHED: [StageKind; 4] =
+    [StageKind::Calibrate, StageKind::Select, StageKind::Evaluate, StageKind::Command];
 
 impl RemoteSettings {
     /// Reads and writes what is there, and pushes the kinds that always are.

@@ -15,6 +15,7 @@ use super::raw;
 use super::read::{Field, List, Names, Reader, Spanned};
 use super::run::RunSettings;
 use super::scalar::{FilePath, Name};
+use super::stages;
 use super::tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,6 +33,7 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     let datasets = datasets::declare(datasets, reader);
     let mut declared = tasks::declare(datasets, in_file, raw.tasks, calibration.seq_len, reader);
     declared.is_complete &= datasets_known;
+    let stages = stages::declare(raw.stages, &declared.tasks.keys().cloned().collect(), reader);
 
     let name = raw.name.given().map(|name| name.value.0);
     let models = raw.model.given().map(|list| models(list, reader));
@@ -85,6 +87,7 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         evaluate,
         tasks,
         datasets,
+        stages,
         baseline: raw.baseline.given().unwrap_or(true),
         report,
         run: RunSettings::new(raw.run.given().unwrap_or_default(), reader),

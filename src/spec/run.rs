@@ -119,6 +119,7 @@ pub(super) fn written_kinds(raw: raw::Kinds) -> Vec<(StageKind, raw::Kind)> {
         (StageKind::Select, raw.select),
         (StageKind::MixedQuantize, raw.mixed_quantize),
         (StageKind::Evaluate, raw.evaluate),
+        (StageKind::Command, raw.command),
     ];
     kinds.into_iter().filter_map(|(kind, written)| Some((kind, written.given()?))).collect()
 }

@@ -12,7 +12,7 @@ use tacq_protocol::units::{
     NWindows, OutlierRatio, Seed, SeqLen, Temperature, TopP, UnitError,
 };
 
-use super::experiment::CalibrationSampling;
+use super::experiment::{CalibrationSampling, Each};
 use super::raw_remote::PushedKind;
 use super::remote::RemoteMode;
 use super::templates::TaskType;
@@ -198,10 +198,11 @@ keywords! {
         "execution_accuracy" => ExecutionAccuracy
     };
     CalibrationSampling is "a way of sampling" { "random" => Random, "first" => First };
+    Each is "how often a stage runs" { "trial" => Trial, "model" => Model };
     RemoteMode is "a mode" { "read_write" => ReadWrite, "read_only" => ReadOnly };
     PushedKind is "a kind of artifact that is pushed" {
         "calibrate" => Calibrate, "quantize" => Quantize, "gradients" => Gradients, "saliency" => Saliency,
-        "select" => Select, "mixed_quantize" => MixedQuantize, "evaluate" => Evaluate
+        "select" => Select, "mixed_quantize" => MixedQuantize, "evaluate" => Evaluate, "command" => Command
     };
     DType is "a number format" { "f32" => F32, "bf16" => Bf16 };
     Score is "a saliency" {

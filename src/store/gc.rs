@@ -164,7 +164,7 @@ impl Store {
     fn summaries(&self, scope: &GcScope) -> Result<Vec<Garbage>, StoreError> {
         let mut found = Vec::new();
         // Tables of the scores that stay need them.
-        if scope.keep.contains(&StageKind::Evaluate) {
+        if scope.keep.contains(&StageKind::Evaluate) || scope.keep.contains(&StageKind::Command) {
             return Ok(found);
         }
         for (kind, prefix) in StageKind::ALL.into_iter().flat_map(|kind| self.summary_folders(kind)) {

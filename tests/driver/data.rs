@@ -9,8 +9,8 @@ use tacq_protocol::{StageKind, StageParams};
 use tacq_sweep::plan::{Plan, Stage};
 
 /// What a stage reads, by role: the label of each input.
-fn inputs<'a>(plan: &'a Plan, stage: &Stage) -> BTreeMap<&'static str, &'a str> {
-    stage.inputs.iter().map(|(role, &id)| (*role, plan.stages[id].label.as_str())).collect()
+fn inputs<'a>(plan: &'a Plan, stage: &'a Stage) -> BTreeMap<&'a str, &'a str> {
+    stage.inputs.iter().map(|(role, &id)| (&**role, plan.stages[id].label.as_str())).collect()
 }
 
 #[test]

@@ -44,7 +44,10 @@ const STAGES: &str = r#"[
     ["model","dataset","few_shot","checkpoint"]],
   [{"kind":"evaluate","params":{"dtype":"f32","task":{"protocol":"generate","examples":{"kind":"custom",
     "prompt":"{{ question }}","completion":" {{ answer }}","few_shot":0,"separator":"\n\n","chat":false},
-    "max_new_tokens":16,"decoding":{"choose":"greedy"},"answer":{"ignore_case":true}}}}, ["model","dataset"]]
+    "max_new_tokens":16,"decoding":{"choose":"greedy"},"answer":{"ignore_case":true}}}}, ["model","dataset"]],
+  [{"kind":"command","params":{"command":["sh","-euc","x"],"env":{"A":"1"},"pass":["TOKEN"],"image":"sha256:ab",
+    "outputs":["a","b/c"],"metrics":"m.json","weights":"f32"}}, ["model","checkpoint","files","other"]],
+  [{"kind":"command","params":{"command":["x"],"outputs":["a"]}}, ["model"]]
 ]"#;
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod aftermath;
 mod chaos;
+mod commands;
 mod crash;
 mod data;
 mod data_files;

@@ -75,6 +75,14 @@ fn describe(experiment: &Experiment) -> String {
     for (name, task) in tasks {
         writeln!(text, "task {name} on {}: {:?}", task.dataset, task.measure).expect("text");
     }
+    for stage in &experiment.stages {
+        let (name, needs) = (&stage.name, stage.needs.iter().map(|need| need.name()).collect::<Vec<_>>());
+        let (files, kept) = (&stage.files, (&stage.outputs, &stage.metrics));
+        let told = (&stage.env, &stage.pass, &stage.image);
+        writeln!(text, "stage {name}: each {:?}, {:?} on {needs:?}", stage.each, stage.command)
+            .expect("text");
+        writeln!(text, "  files {files:?}, told {told:?}, keeps {kept:?}").expect("text");
+    }
     let spec::experiment::Calibration { n_samples, seq_len, sampling } = calibration;
     writeln!(text, "calibration: {n_samples} x {seq_len}, {sampling:?}").expect("text");
     writeln!(text, "report {name}: {} in {}", report.templates.join(", "), report.dir.display())

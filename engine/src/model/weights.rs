@@ -3,7 +3,7 @@
 use super::ModelError;
 use crate::Result;
 use crate::fsx;
-use crate::tensorfile::{TensorFile, TensorFileError};
+use crate::tensorfile::{TensorFile, TensorFileError, TensorSpec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -82,6 +82,14 @@ impl Weights {
     /// Whether there is a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.owner.contains_key(name)
+    }
+
+    /// All tensors, by name.
+    pub fn tensors(&self) -> Vec<TensorSpec> {
+        let mut all: Vec<TensorSpec> = self.files.iter().flat_map(TensorFile::tensors).collect();
+        all.retain(|spec| self.owner.contains_key(&spec.name));
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// The file that holds a tensor, or an error that names the tensor and the folder.

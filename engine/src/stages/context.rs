@@ -98,6 +98,11 @@ impl<'a> Context<'a> {
         self.models.get(folder, device::kind(dtype), self.device)
     }
 
+    /// Forgets what is kept of models for later requests.
+    pub fn forget_models(&mut self) {
+        self.models.clear();
+    }
+
     /// The rotary table for sequences of up to `length` tokens; says so if the model was not made for so many.
     pub fn rope(&self, model: &Model, length: i64) -> Result<Rope> {
         self.look_at_length(model, length);

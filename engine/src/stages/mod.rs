@@ -5,6 +5,7 @@
 //! whether it was interrupted or not.
 
 mod calibrate;
+mod command;
 mod context;
 mod error;
 mod evaluate;
@@ -13,6 +14,7 @@ mod quantize;
 mod saliency;
 mod select;
 
+pub use command::CommandError;
 pub use context::{Context, Sink};
 pub use error::StageError;
 
@@ -31,6 +33,7 @@ pub fn run(context: &mut Context<'_>) -> Result<()> {
         StageParams::Select(params) => select::run(params, context),
         StageParams::Gradients(params) => gradients::run(params, context),
         StageParams::Evaluate(params) => evaluate::run(params, context),
+        StageParams::Command(params) => command::run(params, context),
         StageParams::Download(_) => Err(StageError::NotAnEngineStage { kind: request.stage.kind() }.into()),
     }?;
     Ok(crate::fsx::sync_dir(&request.output)?)

@@ -14,6 +14,7 @@ use crate::report::records::{self, RecordsError};
 use crate::store::StoreError;
 use serde::Serialize;
 use std::path::PathBuf;
+use tacq_protocol::StageKind;
 use tacq_protocol::artifact::Record;
 
 /// Examples shown where no number is given.
@@ -169,7 +170,10 @@ fn evaluations<'a>(
     let mut found: Vec<Evaluation<'a>> = Vec::new();
     for planned in &opened.plan.trials {
         let trial = planned.trial.label();
-        for (task, stage) in planned.evaluations.iter().filter(|(_, stage)| stages.contains(stage)) {
+        let has_examples = |stage: &StageId| opened.plan.stages[*stage].kind() == StageKind::Evaluate;
+        let named =
+            planned.evaluations.iter().filter(|(_, stage)| stages.contains(stage) && has_examples(stage));
+        for (task, stage) in named {
             let evaluation = Evaluation { trial, task, stage: *stage };
             match found.iter_mut().find(|known| known.stage == *stage && known.task == *task) {
                 // Trials may share an evaluation: the one that was named is shown.

@@ -39,10 +39,10 @@ pub(super) fn show(
 fn describe(opened: &Opened, id: StageId) -> Result<Map<String, Value>, StoreError> {
     let stage = &opened.plan.stages[id];
     let mut inputs = Map::new();
-    for (&role, &input) in &stage.inputs {
+    for (role, &input) in &stage.inputs {
         let input = &opened.plan.stages[input];
         let key = input.key().map_or_else(|| "-".to_owned(), |k| k.short());
-        inputs.insert(role.to_owned(), json!(format!("{key} {}", input.label)));
+        inputs.insert(role.to_string(), json!(format!("{key} {}", input.label)));
     }
     let params = serde_json::to_value(&stage.params).expect("stage parameters serialize without error");
     let mut shown = Map::new();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::units::Device;
-use tacq_protocol::{Event, FailureKind};
+use tacq_protocol::{Event, FailureKind, StageKind};
 
 /// Where a stage runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,10 @@ impl Slot<'_> {
             return Err(JobError::Stage(Failure { kind: FailureKind::Interrupted, message, hint: None }));
         }
         job.check_sources()?;
+        // libtorch keeps the memory of a GPU that it once took; a command of the user's is to have it.
+        if job.request.stage.kind() == StageKind::Command && self.device != Device::Cpu {
+            *worker = None;
+        }
         let engine = match worker {
             Some(engine) => engine,
             None => worker.insert(self.launcher.launch(self.index, self.device).map_err(JobError::Launch)?),
@@ -105,6 +109,7 @@ impl Slot<'_> {
                     | FailureKind::Io
                     | FailureKind::Interrupted
                     | FailureKind::Download
+                    | FailureKind::Command
             )
         {
             *worker = None;

@@ -14,6 +14,9 @@ use crate::store::{Artifact, in_parallel};
 use std::sync::{Mutex, PoisonError};
 use tacq_protocol::StageKind;
 
+/// Kinds whose artifacts are what people want of a sweep.
+const RESULTS: [StageKind; 2] = [StageKind::Evaluate, StageKind::Command];
+
 /// Artifacts under way together.
 const AT_ONCE: usize = 8;
 
@@ -129,7 +132,7 @@ pub(super) fn pull(
         let Opened { plan, store, .. } = opened;
         let is_meant = |stage: &Stage| {
             let kind = stage.kind();
-            let is_kind = if results { kind == StageKind::Evaluate } else { filter.kind.is_empty() };
+            let is_kind = if results { RESULTS.contains(&kind) } else { filter.kind.is_empty() };
             (is_kind || filter.kind.contains(&kind))
                 && stage.key().is_some_and(|key| takes(filter, key, Some(&stage.label)))
         };
