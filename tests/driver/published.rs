@@ -58,5 +58,5 @@ fn shipped_experiments_have_the_stages_that_they_state() {
         assert_eq!(plan.stages.len(), stated, "{}: {:#?}", path.display(), labels(&plan));
         n += 1;
     }
-    assert_eq!(n, 5);
+    assert_eq!(n, 6);
 }
