@@ -7,7 +7,9 @@ use super::observer::{Observer, RunEvent};
 use super::options::RunOptions;
 use super::outcome::{ExecError, Outcome, RunSummary, StageFailure};
 use super::record::Journal;
+use super::retention::Removed;
 use super::retry::Attempts;
+use super::room::Room;
 use super::scheduler::Sweep;
 use super::worker::Failure;
 use crate::fsx;
@@ -20,13 +22,13 @@ use tacq_protocol::artifact::{Files, file, role};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::stage::DownloadParams;
 use tacq_protocol::units::{BatchSize, Device};
-use tacq_protocol::{DataFile, Event, FailureKind, Request, Run, StageParams};
+use tacq_protocol::{DataFile, Event, Request, Run, StageParams};
 
 /// How long a stage that another process computes is left alone before it is looked up again.
 const BUSY_POLL: Duration = Duration::from_millis(250);
 
-/// Artifacts of so many bytes are not begun without looking whether there is room for them.
-const LARGE: u64 = 64 << 20;
+/// How long a stage waits for room that others may leave.
+const ROOM_POLL: Duration = Duration::from_secs(1);
 
 /// The state of a run.
 pub(super) struct Ledger<'a> {
@@ -40,6 +42,8 @@ pub(super) struct Ledger<'a> {
     requests: BTreeMap<StageId, PathBuf>,
     next_request: u64,
     saved_secs: f64,
+    removed: Removed,
+    room: Room,
     journal: Option<Journal>,
 }
 
@@ -62,6 +66,8 @@ impl<'a> Ledger<'a> {
             requests: BTreeMap::new(),
             next_request: 1,
             saved_secs: sweep.states.hit_secs(),
+            removed: Removed::default(),
+            room: Room::new(options.settings.quota),
             journal: sweep.folder.map(|folder| Journal::new(folder, to_run)),
         }
     }
@@ -84,10 +90,6 @@ impl<'a> Ledger<'a> {
             self.failed(id, failure);
             return Ok(None);
         }
-        if let Some(failure) = self.shortage(id) {
-            self.failed(id, failure);
-            return Ok(None);
-        }
         let stage = self.stage(id);
         let identity = stage.identity.as_ref().expect("blocked stages are never ready");
         match self.sweep.store.reserve(&identity.payload)? {
@@ -101,8 +103,26 @@ impl<'a> Ledger<'a> {
                 self.frontier.postpone(id, Instant::now() + BUSY_POLL);
                 Ok(None)
             }
-            Lookup::Miss(reservation) => Ok(Some(reservation)),
+            Lookup::Miss(reservation) => {
+                let others: Vec<StageId> =
+                    self.frontier.taken().iter().copied().filter(|other| *other != id).collect();
+                Ok(self.has_room(id, &others)?.then_some(reservation))
+            }
         }
+    }
+
+    /// Whether there is room for what a stage will write beside the others that are under way. If not, it failed, or is looked at again when they may have left room.
+    pub(super) fn has_room(&mut self, id: StageId, others: &[StageId]) -> Result<bool, ExecError> {
+        let bytes = |id| self.sweep.estimates.of(id).map_or(0, |facts| facts.bytes);
+        let (needed, under_way) = (bytes(id), others.iter().map(|&other| bytes(other)).sum());
+        let Some(failure) = self.room.problem(self.sweep.store, needed, under_way)? else { return Ok(true) };
+        self.frontier.take(id);
+        if self.sweep.retention.is_some() && !others.is_empty() {
+            self.frontier.postpone(id, Instant::now() + ROOM_POLL);
+        } else {
+            self.failed(id, failure);
+        }
+        Ok(false)
     }
 
     /// `download` of local files: they were hashed when the plan was made, so only their list is stored.
@@ -216,30 +236,6 @@ impl<'a> Ledger<'a> {
         Ok(files.into_iter().flat_map(|files| files.files).map(|file| data_file(file.path)).collect())
     }
 
-    /// Why a stage cannot be run for want of room on the disk, if its artifact is expected to be large.
-    fn shortage(&self, id: StageId) -> Option<Failure> {
-        let needed = self.sweep.estimates.of(id)?.bytes;
-        if needed < LARGE {
-            return None;
-        }
-        let root = self.sweep.store.root();
-        // A store that is not there yet, or a file system that does not say: then it is tried.
-        let free = fsx::free_space(root).ok()?;
-        // Checkpoints inside the stage and the others that run take some, too.
-        (free < needed + needed / 8).then(|| Failure {
-            kind: FailureKind::Io,
-            message: format!(
-                "it is expected to write {:.1} GB, and {} has {:.1} GB left",
-                needed as f64 / 1e9,
-                root.display(),
-                free as f64 / 1e9
-            ),
-            hint: Some(
-                "free some space (`tacq-sweep store gc`), or choose another folder with --store".to_owned(),
-            ),
-        })
-    }
-
     /// Why a downloaded input of a stage is not what it was when the run began, if so.
     fn lost_input(&self, id: StageId) -> Result<Option<Failure>, ExecError> {
         for &input in self.stage(id).inputs.values() {
@@ -287,6 +283,8 @@ impl<'a> Ledger<'a> {
         self.observer.on(&RunEvent::Computed { label, wall_secs, resumed });
         self.note(|journal, plan| journal.computed(plan, id, provenance, *bytes));
         self.frontier.finish(id, Outcome::Computed { wall_secs });
+        self.room.changed(*bytes, 0);
+        self.let_go(id);
     }
 
     /// An attempt failed: another one follows later, if that may help; else the stage failed.
@@ -307,6 +305,15 @@ impl<'a> Ledger<'a> {
         self.observer.on(&RunEvent::ComputedElsewhere { label: &self.stage(id).label });
         self.note(|journal, _| journal.left(id, true));
         self.frontier.finish(id, Outcome::Hit);
+        self.let_go(id);
+    }
+
+    /// Removes what a stage read, if nothing else reads it and the experiment does not keep it.
+    fn let_go(&mut self, id: StageId) {
+        let Some(retention) = self.sweep.retention else { return };
+        let removed = retention.after(id, &|id| self.frontier.outcome(id));
+        self.room.changed(0, removed.bytes);
+        self.removed.add(removed);
     }
 
     /// An attempt failed, and another one follows.
@@ -369,6 +376,7 @@ impl<'a> Ledger<'a> {
         summary.trials = plan.trials.len();
         summary.trials_done =
             plan.trials.iter().filter(|t| t.evaluations.iter().all(|(_, id)| done(id))).count();
+        summary.add_removed(self.removed);
         summary.failures = failures(&plan.stages, &outcomes, &self.requests);
         (summary, outcomes)
     }

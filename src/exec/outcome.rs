@@ -1,5 +1,6 @@
 //! How a run ended, stage by stage and in sum.
 
+use super::retention::Removed;
 use super::worker::{Failure, LaunchError};
 use crate::plan::StageId;
 use crate::slurm::SlurmError;
@@ -62,6 +63,12 @@ pub struct RunSummary {
     pub trials_done: usize,
     /// Trials in all.
     pub trials: usize,
+    /// Artifacts removed because the experiment does not keep them.
+    #[serde(default)]
+    pub removed: usize,
+    /// Their bytes on disk.
+    #[serde(default)]
+    pub removed_bytes: u64,
     /// Seconds from start to end.
     pub wall_secs: f64,
     /// Seconds that computing the reused stages once took.
@@ -70,6 +77,14 @@ pub struct RunSummary {
     pub interrupted: bool,
     /// The failed stages.
     pub failures: Vec<StageFailure>,
+}
+
+impl RunSummary {
+    /// Counts what was removed.
+    pub fn add_removed(&mut self, removed: Removed) {
+        self.removed += removed.count;
+        self.removed_bytes += removed.bytes;
+    }
 }
 
 /// What ends a run as a whole, rather than one stage of it.

@@ -9,6 +9,7 @@ use super::observer::Observer;
 use super::options::RunOptions;
 use super::outcome::{ExecError, Outcome, RunSummary};
 use super::record::RunFolder;
+use super::retention::Retention;
 use super::worker::Launcher;
 use crate::hub::Hub;
 use crate::plan::{Plan, States};
@@ -29,6 +30,8 @@ pub struct Sweep<'a> {
     pub store: &'a Store,
     /// Where models and data sets that are not here come from.
     pub hub: &'a Hub,
+    /// What is removed as the run goes on; nothing where all is kept.
+    pub retention: Option<&'a Retention<'a>>,
     /// Where the run leaves its record, if it has something to do.
     pub folder: Option<&'a RunFolder>,
 }

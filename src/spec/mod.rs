@@ -25,6 +25,7 @@ mod raw_stages;
 mod read;
 pub mod remote;
 mod resolve;
+pub mod retention;
 pub mod run;
 mod scalar;
 mod schema;

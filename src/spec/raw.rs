@@ -9,6 +9,7 @@ pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
 pub use super::raw_remote::Remote;
 pub use super::raw_stages::{OutputPath, Stage, Variables};
 use super::read::{Decode, List, Names, Reader, Spanned, record};
+use super::retention::Keep;
 pub use super::scalar::Cpus;
 use super::scalar::{
     CheckpointSecs, ExperimentName, FilePath, Group, MaxJobs, Name, Retries, Template, Threads,
@@ -153,6 +154,11 @@ record! {
         batch_size: BatchSize,
         /// Folder of the store. Default: .tacq.
         store: FilePath,
+        /// Which artifacts stay in the store: all; results; or a list of kinds. The others are removed as soon as nothing
+        /// of the run reads them. Sources, results and what commands leave always stay. Default: all.
+        keep: Keep,
+        /// Most that the store may hold, such as 500GB. A stage that does not fit is not begun. Default: no limit.
+        quota: Size,
         /// Threads of each engine. Default: all cores.
         threads: Threads,
         /// Seconds between checkpoints inside a stage; 0 takes every chance. Default: 30.

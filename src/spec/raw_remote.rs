@@ -3,9 +3,9 @@
 use super::node::{Node, Value};
 use super::read::{Decode, Field, List, Reader, record};
 use super::remote::{RemoteLocation, RemoteMode, RemoteSettings};
+use super::retention::ArtifactKind;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-use tacq_protocol::StageKind;
 
 record! {
     /// A remote store and how it is used.
@@ -15,7 +15,7 @@ record! {
         /// read_write or read_only. Default: read_write.
         mode: RemoteMode,
         /// Kinds of artifacts that are pushed besides calibrate, select, evaluate and command, such as mixed_quantize.
-        push: List<PushedKind>,
+        push: List<ArtifactKind>,
     }
 }
 
@@ -102,43 +102,6 @@ impl JsonSchema for Remote {
         json_schema!({
             "anyOf": [generator.subschema_for::<RemoteUrl>(), generator.subschema_for::<RemoteMap>()]
         })
-    }
-}
-
-/// A kind of artifact that can be pushed: all but downloads, whose files anybody can have from where they come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PushedKind {
-    /// Calibration sets; always pushed.
-    Calibrate,
-    /// Uniform checkpoints.
-    Quantize,
-    /// Sums of gradients.
-    Gradients,
-    /// Ranked weights.
-    Saliency,
-    /// Masks; always pushed.
-    Select,
-    /// Checkpoints with a mask.
-    MixedQuantize,
-    /// Results; always pushed.
-    Evaluate,
-    /// What commands of the user's own leave; always pushed.
-    Command,
-}
-
-impl From<PushedKind> for StageKind {
-    fn from(kind: PushedKind) -> Self {
-        match kind {
-            PushedKind::Calibrate => StageKind::Calibrate,
-            PushedKind::Quantize => StageKind::Quantize,
-            PushedKind::Gradients => StageKind::Gradients,
-            PushedKind::Saliency => StageKind::Saliency,
-            PushedKind::Select => StageKind::Select,
-            PushedKind::MixedQuantize => StageKind::MixedQuantize,
-            PushedKind::Evaluate => StageKind::Evaluate,
-            PushedKind::Command => StageKind::Command,
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::raw_remote;
 use super::read::Reader;
 use super::remote::RemoteSettings;
 use super::resolve::values;
+use super::retention::Keep;
 use super::slurm::{self, SlurmSettings};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +32,10 @@ pub struct RunSettings {
     pub batch_size: Option<BatchSize>,
     /// The store's folder.
     pub store: PathBuf,
+    /// Which artifacts stay in the store.
+    pub keep: Keep,
+    /// Bytes that the store may hold.
+    pub quota: Option<u64>,
     /// Threads of each engine; all cores when absent.
     pub threads: Option<u32>,
     /// Seconds between in-stage checkpoints.
@@ -85,6 +90,8 @@ impl RunSettings {
             gradient_dtype: raw.gradient_dtype.given().unwrap_or(dtype),
             batch_size: raw.batch_size.given(),
             store: raw.store.given().map_or_else(|| DEFAULT_STORE.into(), |store| store.0.into()),
+            keep: raw.keep.given().unwrap_or_default(),
+            quota: raw.quota.given().map(|size| size.0),
             threads: raw.threads.given().map(|threads| threads.get()),
             checkpoint_secs: raw.checkpoint_secs.given().map_or(DEFAULT_CHECKPOINT_SECS, |secs| secs.get()),
             gpu_memory: raw.gpu_memory.given().map(|size| size.0),

@@ -13,8 +13,8 @@ use tacq_protocol::units::{
 };
 
 use super::experiment::{CalibrationSampling, Each};
-use super::raw_remote::PushedKind;
 use super::remote::RemoteMode;
+use super::retention::ArtifactKind;
 use super::templates::TaskType;
 
 /// Reads a whole number through the type that knows its range.
@@ -200,7 +200,7 @@ keywords! {
     CalibrationSampling is "a way of sampling" { "random" => Random, "first" => First };
     Each is "how often a stage runs" { "trial" => Trial, "model" => Model };
     RemoteMode is "a mode" { "read_write" => ReadWrite, "read_only" => ReadOnly };
-    PushedKind is "a kind of artifact that is pushed" {
+    ArtifactKind is "a kind of artifact" {
         "calibrate" => Calibrate, "quantize" => Quantize, "gradients" => Gradients, "saliency" => Saliency,
         "select" => Select, "mixed_quantize" => MixedQuantize, "evaluate" => Evaluate, "command" => Command
     };

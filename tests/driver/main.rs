@@ -21,6 +21,7 @@ mod remote;
 mod remote_place;
 mod remote_runs;
 mod removal;
+mod retention;
 mod sandbox;
 mod scheduling;
 mod sharing;

@@ -240,6 +240,25 @@ fn a_result_that_differs_is_told_at_the_end_of_the_run() {
 }
 
 #[test]
+fn what_is_not_kept_here_is_pushed_before_it_goes() {
+    each_place(|place| {
+        let sandbox = Sandbox::new();
+        let remote = format!("{{url: '{}', push: [gradients, mixed_quantize]}}", place.location());
+        let text = sandbox.read("exp.yaml") + &format!("run: {{keep: results, remote: {remote}}}\n");
+        sandbox.write("exp.yaml", &text);
+        let ended = sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+        ended.says(&[&format!("pushed {} artifacts", SHARED + 3), "removed 8 artifacts"]);
+        let gone = [StageKind::Gradients, StageKind::MixedQuantize, StageKind::Select, StageKind::Calibrate];
+        assert_eq!(gone.map(|kind| sandbox.here(kind)), [0; 4]);
+        assert_eq!((place.manifests().len(), sandbox.store().unpushed().unwrap()), (SHARED + 3, vec![]));
+        // What was fetched goes as well, once it was read.
+        let longer = ["run", "exp.yaml", "--set", "tasks.prose.n_windows=3"];
+        sandbox.sweep_fake(&longer).expect(0).says(&["fetched 3 artifacts"]);
+        assert_eq!(gone.map(|kind| sandbox.here(kind)), [0; 4]);
+    });
+}
+
+#[test]
 fn an_interrupted_run_leaves_pushing_to_the_next_one() {
     let place = Place::folder();
     let remote = place.location().to_string();

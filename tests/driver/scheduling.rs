@@ -34,6 +34,7 @@ pub fn run_plan(
         estimates: &Estimates::default(),
         store: &store,
         hub: &hub,
+        retention: None,
         folder: None,
     };
     let finished = exec::run(sweep, options, fake, &mut Silent, interrupt);

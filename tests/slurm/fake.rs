@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use tacq_protocol::StageKind;
 
 /// Stages that are jobs: all but the three downloads.
 const JOBS: usize = STAGES - 3;
@@ -150,6 +151,21 @@ fn a_sweep_on_a_cluster_ends_with_the_tables_of_a_local_one() {
     let again = site.sweep(&["run", "exp.yaml"]).expect(0);
     assert!(again.stderr.contains(&format!("0 computed, {STAGES} reused")), "{}", again.stderr);
     assert_eq!(site.calls("sbatch").len(), calls, "hits need no jobs");
+}
+
+#[test]
+fn a_cluster_leaves_what_is_kept_and_takes_nothing_beyond_the_quota() {
+    let settings = SETTINGS.replace("retries: 0", "retries: 0, keep: results");
+    let site = Site::with(&settings);
+    site.sweep(&["run", "exp.yaml"]).expect(0).says(&["removed 8 artifacts"]);
+    assert_eq!(site.sandbox.tables(), local_tables());
+    let left = |kind| site.sandbox.store().entries(kind).unwrap().len();
+    let kinds = [StageKind::Gradients, StageKind::MixedQuantize, StageKind::Evaluate];
+    assert_eq!(kinds.map(left), [0, 0, 4]);
+    let site = Site::with(SETTINGS);
+    let ended = site.sweep(&["run", "exp.yaml", "--set", "run.quota=1B"]).expect(4);
+    ended.says(&["of its quota of"]);
+    assert_eq!(site.calls("sbatch").len(), 0);
 }
 
 #[test]

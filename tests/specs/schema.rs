@@ -90,7 +90,7 @@ fn schema_has_exactly_the_words_that_are_read() {
         ("CalibrationSampling", "calibration: {sampling: zzzzzzzz}"),
         ("DType", "run: {dtype: zzzzzzzz}"),
         ("RemoteMode", "run: {remote: {url: x, mode: zzzzzzzz}}"),
-        ("PushedKind", "run: {remote: {url: x, push: zzzzzzzz}}"),
+        ("ArtifactKind", "run: {remote: {url: x, push: zzzzzzzz}}"),
         ("Executor", "run: {executor: zzzzzzzz}"),
     ];
     for (name, text) in cases {

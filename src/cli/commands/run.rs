@@ -4,13 +4,13 @@ use super::{Opened, plan, sharing};
 use crate::cli::args::FileArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, count, duration};
+use crate::cli::output::{Output, bytes, count, duration};
 use crate::cli::progress::Progress;
 use crate::cli::{logging, select};
 use crate::exec::sharing::Sharing;
 use crate::exec::{
-    self, ClusterSetup, Ending, EngineLauncher, Estimates, Finished, Interrupt, Observer, RunFolder,
-    RunOptions, RunRecord, RunSummary, Sweep,
+    self, ClusterSetup, Ending, EngineLauncher, Estimates, Finished, Interrupt, Observer, Retention,
+    RunFolder, RunOptions, RunRecord, RunSummary, Sweep,
 };
 use crate::fsx::{self, FsError};
 use crate::plan::{StageId, States};
@@ -85,7 +85,7 @@ fn execute(
     let folder = if states.complete() { None } else { Some(create_folder(opened)?) };
     // From here on nobody removes what the plan uses; what went before is seen by another look.
     let keys = || opened.plan.stages.iter().filter_map(|stage| stage.key().copied());
-    let _pins = folder.as_ref().map(|_| opened.store.pin(keys())).transpose()?;
+    let pins = folder.as_ref().map(|_| opened.store.pin(keys())).transpose()?;
     if states.is_stale(&opened.plan, &opened.store) {
         states = States::look_up(&opened.plan, &opened.store, wanted);
     }
@@ -99,12 +99,16 @@ fn execute(
     }
     let estimates = Estimates::new(&opened.plan, &states, &opened.store);
     let mut progress = Progress::new(output);
+    let keep = &opened.experiment.run.keep;
+    let retention =
+        pins.as_ref().and_then(|pins| Retention::new(&opened.plan, &opened.store, keep, wanted, pins));
     let sweep = Sweep {
         plan: &opened.plan,
         states: &states,
         estimates: &estimates,
         store: &opened.store,
         hub: &opened.hub,
+        retention: retention.as_ref(),
         folder: folder.as_ref(),
     };
     let pusher = sharing::pusher(opened, folder.is_some())?;
@@ -116,10 +120,15 @@ fn execute(
             exec::run_on_cluster(sweep, &run_options, cluster, &launcher, observer, &interrupt)
         }
     };
-    let finished = match &pusher {
+    let mut finished = match &pusher {
         Some(pusher) => run(&mut Sharing::new(&opened.plan, pusher, &mut progress)),
         None => run(&mut progress),
     };
+    let tidy_up = |finished: &mut Finished| {
+        let removed = retention.as_ref().map(|retention| retention.rest(&finished.outcomes));
+        finished.summary.add_removed(removed.unwrap_or_default());
+    };
+    tidy_up(&mut finished);
     if let Some(folder) = &folder {
         let record = RunRecord::new(&opened.experiment.name, finished.summary.clone());
         // The results are committed; failing to record the run must not lose them.
@@ -134,6 +143,8 @@ fn execute(
     }
     if let Some(pusher) = pusher {
         sharing::finish(pusher, opened, &interrupt, output);
+        // What was not to go before it was pushed.
+        tidy_up(&mut finished);
     }
     Ok((finished, folder))
 }
@@ -212,6 +223,13 @@ fn tell(summary: &RunSummary, folder: Option<&RunFolder>, written: &[PathBuf], o
         duration(summary.wall_secs),
         duration(summary.saved_secs),
     ));
+    if summary.removed > 0 {
+        output.news(format!(
+            "removed {} that nothing reads any more ({}); run.keep says what stays",
+            count(summary.removed, "artifact"),
+            bytes(summary.removed_bytes)
+        ));
+    }
     if summary.interrupted {
         output.news(format!("interrupted; resume with: {}", this_command()));
     } else if summary.failed > 0 {

@@ -61,6 +61,7 @@ impl Cluster<'_, '_, '_, '_> {
         self.adopt()?;
         let Some(limits) = self.limits()? else { return Ok(()) };
         self.step_aside();
+        self.look_for_room()?;
         loop {
             let groups = self.groups();
             if groups.is_empty() {
@@ -109,6 +110,18 @@ impl Cluster<'_, '_, '_, '_> {
                 self.ledger.frontier.postpone(id, Instant::now() + BUSY_POLL);
             }
         }
+    }
+
+    /// Leaves alone what there is no room for.
+    fn look_for_room(&mut self) -> Result<(), ExecError> {
+        let ready: Vec<StageId> = self.ready().filter(|id| !self.flights.contains_key(id)).collect();
+        let mut under_way: Vec<StageId> = self.flights.keys().copied().collect();
+        for id in ready {
+            if self.ledger.has_room(id, &under_way)? {
+                under_way.push(id);
+            }
+        }
+        Ok(())
     }
 
     /// Stages that can be submitted, with the jobs that must end before.
