@@ -73,11 +73,9 @@ pub fn run_file(path: &Path) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // The driver makes these folders; a request that is run again by hand may come without. One that cannot be made is
-    // told by the stage, which writes there.
-    for dir in [&request.output, &request.progress] {
-        let _ = std::fs::create_dir_all(dir);
-    }
+    // The driver makes this folder; a request that is run again by hand may come without. If it cannot be made, the stage
+    // says so, which writes there.
+    let _ = std::fs::create_dir_all(&request.output);
     start(&output);
     let mut engine = Engine { output, models: ModelCache::default() };
     if engine.run(&request) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -21,7 +21,8 @@ pub struct Request {
     pub data: BTreeMap<String, Vec<DataFile>>,
     /// An existing, empty folder that receives the artifact's files.
     pub output: PathBuf,
-    /// A folder that survives a kill: in-stage progress to resume from. Deleted by the driver after commit.
+    /// A folder that survives a kill: in-stage progress to resume from. The engine makes it when it has something to keep;
+    /// deleted by the driver after commit.
     pub progress: PathBuf,
     /// How to run it; nothing here may change the result.
     pub run: Run,

@@ -148,7 +148,7 @@ impl<'a> Ledger<'a> {
         reservation: &Reservation,
         device: Device,
     ) -> Result<Request, ExecError> {
-        let (output, progress) = (reservation.output_dir()?, reservation.progress_dir(device)?);
+        let (output, progress) = (reservation.output_dir()?, reservation.progress_dir(device));
         self.request_into(id, output, progress, device)
     }
 

@@ -216,9 +216,10 @@ impl Store {
             return Ok(());
         }
         for path in fsx::list_dir(&folder).map_err(|e| self.error(e))? {
-            if let Some(key) = path.file_stem().and_then(|n| n.to_str()).and_then(|n| n.parse().ok()) {
-                // Letting go of a lock removes its file.
-                drop(KeyLock::try_take(self, &key)?);
+            if let Some(key) = path.file_stem().and_then(|n| n.to_str()).and_then(|n| n.parse().ok())
+                && let Some(lock) = KeyLock::try_take(self, &key)?
+            {
+                lock.remove().map_err(|e| self.error(e))?;
             }
         }
         Ok(())

@@ -9,7 +9,9 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// The lock of one key, held: nobody else computes, moves or removes its artifact.
+/// The lock of one key, held: nobody else computes, moves or removes its artifact. Its file stays when it is let go:
+/// [`Store::sweep_locks`] removes those that nobody holds. Removing each at once would slow down the making of others on
+/// file systems that look out for numbers of files that went a moment ago (ext4).
 #[derive(Debug)]
 pub(super) struct KeyLock {
     path: PathBuf,
@@ -31,7 +33,7 @@ impl KeyLock {
                     return Err(StoreError::Lock { root: store.root().to_owned(), path, source });
                 }
             }
-            // The previous holder may have removed the file between our open and our lock: then we hold a lock on
+            // Whoever sweeps may have removed the file between our open and our lock: then we hold a lock on
             // nothing, and start over.
             let ours = file.metadata().ok().map(|m| m.ino());
             let visible = fsx::metadata(&path).ok().map(|m| m.ino());
@@ -42,13 +44,11 @@ impl KeyLock {
     }
 }
 
-impl Drop for KeyLock {
-    fn drop(&mut self) {
-        // Removed while still locked, so that nobody can be holding a lock on a file that others do not see;
-        // `try_take` checks for that.
-        if let Err(error) = fsx::remove_file(&self.path) {
-            tracing::debug!("{error}");
-        }
+impl KeyLock {
+    /// Lets go of the lock and removes its file. That goes while it is still locked, so that nobody can be holding a lock
+    /// on a file that others do not see; [`Self::try_take`] checks for that.
+    pub(super) fn remove(self) -> Result<(), fsx::FsError> {
+        fsx::remove_file(&self.path)
     }
 }
 

@@ -6,11 +6,13 @@ use super::{Store, StoreError};
 use crate::digest::Digest;
 use crate::fsx;
 use crate::stage_key::{KeyPayload, StageKey};
-use rayon::prelude::*;
 use std::path::PathBuf;
 use tacq_protocol::StageKind;
 use tacq_protocol::stage::FileDigest;
 use tacq_protocol::units::Device;
+
+/// Seconds of computing that a wait for the disk protects: less is sooner computed again than waited for, stage by stage.
+const WORTH_WAITING: f64 = 1.0;
 
 /// Answer to looking a stage up.
 #[derive(Debug)]
@@ -68,16 +70,14 @@ impl Reservation {
         self.store.staging_dir(self.payload.kind, &self.key)
     }
 
-    /// Where progress is kept across attempts on one sort of device; created if missing. What was begun on another
-    /// sort is not continued, so that an artifact has the bytes of one.
-    pub fn progress_dir(&self, device: Device) -> Result<PathBuf, StoreError> {
+    /// Where progress is kept across attempts on one sort of device; the stage makes it when it has something to keep.
+    /// What was begun on another sort is not continued, so that an artifact has the bytes of one.
+    pub fn progress_dir(&self, device: Device) -> PathBuf {
         let sort = match device {
             Device::Cpu => "cpu",
             Device::Cuda(_) => "cuda",
         };
-        let dir = self.staging().join("progress").join(sort);
-        fsx::create_dir_all(&dir).map_err(|e| self.store.error(e))?;
-        Ok(dir)
+        self.staging().join("progress").join(sort)
     }
 
     /// Where a download keeps what has arrived, across attempts; created if missing.
@@ -111,19 +111,18 @@ impl Reservation {
         let at = |e| self.store.error(e);
         let output = self.staging().join("output");
         let names = fsx::list_files(&output).map_err(at)?;
-        let files = names
-            .into_par_iter()
-            .map(|path| {
-                if let Some(known) = known.iter().find(|known| known.path == path) {
-                    return Ok(known.clone());
-                }
-                let full = output.join(&path);
-                let bytes = fsx::metadata(&full)?.len();
-                fsx::sync(&full)?;
-                Ok(FileDigest { bytes, blake3: Digest::of_file(&full)?.to_string(), path })
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(at)?;
+        let is_known = |path: &String| known.iter().any(|known| known.path == *path);
+        let unflushed: Vec<PathBuf> =
+            names.iter().filter(|path| !is_known(path)).map(|path| output.join(path)).collect();
+        let digest = |path: String| {
+            if let Some(known) = known.iter().find(|known| known.path == path) {
+                return Ok(known.clone());
+            }
+            let full = output.join(&path);
+            let bytes = fsx::metadata(&full)?.len();
+            Ok(FileDigest { bytes, blake3: Digest::of_file(&full)?.to_string(), path })
+        };
+        let files = names.into_iter().map(digest).collect::<Result<Vec<_>, _>>().map_err(at)?;
         let manifest = Manifest {
             key: self.key,
             payload: self.payload.clone(),
@@ -133,7 +132,7 @@ impl Reservation {
         };
         let text = serde_json::to_vec_pretty(&manifest).expect("manifests serialize without error");
         let (store, kind, key) = (self.store.clone(), self.payload.kind, self.key);
-        let artifact = self.put_in_place(manifest, &text)?;
+        let artifact = self.put_in_place(manifest, &text, unflushed)?;
         // Tables do not depend on what happens to a checkpoint later. If there is no room for it, they need the artifact.
         if let Err(error) = store.keep_summary(kind, &key) {
             tracing::warn!("{error}");
@@ -144,18 +143,32 @@ impl Reservation {
     /// Makes what lies in the output folder, flushed and equal to the digests of a manifest from elsewhere, the
     /// artifact, with that manifest as it is.
     pub(super) fn commit_fetched(self, manifest: Manifest, text: &[u8]) -> Result<Artifact, StoreError> {
-        self.put_in_place(manifest, text)
+        self.put_in_place(manifest, text, Vec::new())
     }
 
-    fn put_in_place(self, manifest: Manifest, text: &[u8]) -> Result<Artifact, StoreError> {
+    fn put_in_place(
+        self,
+        manifest: Manifest,
+        text: &[u8],
+        mut unflushed: Vec<PathBuf>,
+    ) -> Result<Artifact, StoreError> {
         let at = |e| self.store.error(e);
         let output = self.staging().join("output");
-        fsx::write_atomic(&output.join(Manifest::FILE), text).map_err(at)?;
+        let path = output.join(Manifest::FILE);
+        // Nobody reads it before the folder is in its place, as a whole.
+        fsx::write(&path, text).map_err(at)?;
+        unflushed.extend([path, output.clone()]);
+        fsx::sync_all(&unflushed).map_err(at)?;
         let dir = self.store.artifact_dir(self.payload.kind, &self.key);
         // What is in the way is not a hit, or there would be no reservation: a damaged artifact.
         fsx::remove_dir_all(&dir).map_err(at)?;
         fsx::create_dir_all(dir.parent().expect("artifact folders have a parent")).map_err(at)?;
-        fsx::rename(&output, &dir).map_err(at)?;
+        // After a power failure it is in its place or not there at all, in any case. What took long is worth waiting until
+        // the disk has that, too.
+        match manifest.execution.engine.wall_secs < WORTH_WAITING {
+            true => fsx::move_away(&output, &dir).map_err(at)?,
+            false => fsx::rename(&output, &dir).map_err(at)?,
+        }
         // The artifact is committed; a leftover of staging is only untidy.
         if let Err(error) = fsx::remove_dir_all(&self.staging()) {
             tracing::warn!("{error}");

@@ -1,7 +1,6 @@
 //! An in-process worker: writes what the driver reads, fails or waits as told.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -117,7 +116,7 @@ impl Worker for Fake {
             *left -= 1;
             return fail(*kind);
         }
-        assert!(fs::metadata(&request.progress).is_ok(), "the progress folder exists");
+        assert!(request.progress.is_absolute(), "the engine may run elsewhere");
         tacq_testkit::fake::write_output(request).expect("the output folder is writable");
         Ok(Provenance { wall_secs: 1.0, ..Provenance::default() })
     }

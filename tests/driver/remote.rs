@@ -62,6 +62,7 @@ fn an_artifact_comes_back_as_it_was_with_its_provenance() {
         for name in ["manifest.json", "output.txt"] {
             assert_eq!(fs::read(theirs.dir.join(name)).unwrap(), fs::read(ours.dir.join(name)).unwrap());
         }
+        there.store().sweep_locks().unwrap();
         let left = |folder: &str| fs::read_dir(there.store().root().join("v1").join(folder)).unwrap().count();
         assert_eq!((left("locks"), left("staging")), (0, 0));
     });

@@ -41,6 +41,7 @@ fn an_artifact_that_was_removed_is_a_miss_and_leaves_nothing() {
     assert!(matches!(store.remove(kind, &key, None).unwrap(), Removal::Removed { bytes } if bytes > 0));
     assert_eq!(store.remove(kind, &key, None).unwrap(), Removal::Absent);
     assert_eq!(store.bytes(kind, &key).unwrap(), None);
+    store.sweep_locks().unwrap();
     for folder in ["trash", "locks", "pins"] {
         let left = fs::read_dir(store.root().join("v1").join(folder)).map_or(0, Iterator::count);
         assert_eq!(left, 0, "{folder}");

@@ -1,6 +1,7 @@
 //! What a stage is given: its folders, its device, a way to say how far it is.
 
 use super::StageError;
+use crate::fsx::FsError;
 use crate::model::{Model, Rope, cache::ModelCache};
 use crate::{Result, device};
 use std::path::{Path, PathBuf};
@@ -88,9 +89,16 @@ impl<'a> Context<'a> {
         &self.request.output
     }
 
-    /// The folder that survives a kill.
+    /// The folder that survives a kill; not there before something was kept in it.
     pub fn progress(&self) -> &'a Path {
         &self.request.progress
+    }
+
+    /// [`Self::progress`], to keep something there.
+    pub fn progress_to_write(&self) -> Result<&'a Path> {
+        let folder = self.progress();
+        std::fs::create_dir_all(folder).map_err(|e| FsError::new("create", folder, e))?;
+        Ok(folder)
     }
 
     /// The input model in a number format, loaded or still there from the last request.

@@ -166,7 +166,7 @@ impl JobRun<'_> {
             return Ok(Ending::MissingInput { message });
         }
         let device = file.request.run.device;
-        let progress = absolute(reservation.progress_dir(device).map_err(JobError::Store)?);
+        let progress = absolute(reservation.progress_dir(device));
         let output = absolute(reservation.output_dir().map_err(JobError::Store)?);
         let request = Request { output, progress: progress.clone(), ..file.request.clone() };
         let before = contents(&progress);

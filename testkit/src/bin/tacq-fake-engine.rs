@@ -86,6 +86,7 @@ fn answer(request: &Request) -> io::Result<()> {
                     worked += HEARTBEAT;
                     say(&Event::Heartbeat { id: request.id })?;
                     if STOPPING.load(Ordering::Relaxed) {
+                        fs::create_dir_all(&request.progress)?;
                         fs::write(&progress, worked.as_millis().to_string())?;
                         return fail(request, FailureKind::Interrupted, "stopped as asked");
                     }

@@ -68,7 +68,7 @@ impl Session {
     /// Takes up the records of an earlier attempt.
     pub fn open(items: Vec<Item>, unit: &'static str, context: &mut Context<'_>) -> Result<Self> {
         let hashes: Vec<String> = items.iter().map(|item| hash(&item.ids)).collect();
-        let records = Records::open(context.progress(), &hashes)?;
+        let records = Records::open(context.progress_to_write()?, &hashes)?;
         if records.len() > 0 {
             context.mark_resumed();
         }

@@ -91,7 +91,7 @@ impl Sums {
     pub fn save(&self, context: &Context<'_>, count: usize) -> Result<()> {
         let mut specs = vec![TensorSpec::new(COUNT, Dtype::I64, &[1])];
         specs.extend(self.specs());
-        let mut writer = TensorWriter::create(&context.progress().join(PROGRESS_FILE), &specs)?;
+        let mut writer = TensorWriter::create(&context.progress_to_write()?.join(PROGRESS_FILE), &specs)?;
         writer.write(&(count as i64).to_le_bytes())?;
         self.write_tensors(writer)
     }

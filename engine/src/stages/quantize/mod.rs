@@ -35,7 +35,7 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
     };
     let layers = Layers::new(&config, &weights, mask.as_ref());
     let spec = MatrixSpec { bits: params.bits, group_size: params.group_size, grid: params.grid };
-    let parts = Parts::new(context.progress(), spec, &layout);
+    let parts = Parts::new(context.progress_to_write()?, spec, &layout);
     match params.rounding {
         RoundingParams::Rtn => round_layers(spec, &layers, &parts, context)?,
         RoundingParams::Gptq { damp, block_size, true_sequential } => {
