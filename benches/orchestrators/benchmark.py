@@ -1,7 +1,6 @@
 """The order of things: which cells there are, in which project each runs, how often, and when to give up."""
 
 import os
-import shutil
 import time
 
 from orchestrators import workspace
@@ -47,6 +46,7 @@ class Benchmark:
         for cell in self.cells(sizes):
             if wanted(cell):
                 self._run_cell(cell)
+        workspace.empty_trash(self.work)
 
     def wanted_reps(self, cell):
         """Repetitions of a cell."""
@@ -98,7 +98,7 @@ class Benchmark:
             return self._built(cell, workspace.Workspace(path, tool, graph, 1, home))
         if cell.scenario == "cold" and cell.jobs == 1:
             # The last of them leaves behind what the next scenarios start from.
-            shutil.rmtree(path, ignore_errors=True)
+            workspace.discard(path)
             return workspace.Workspace(path, tool, graph, 1, home)
         if cell.scenario in ("version", "plan-empty") and last:
             return last

@@ -179,7 +179,8 @@ impl Store {
 
     fn stale_staging(&self, scope: &GcScope) -> Result<Vec<Garbage>, StoreError> {
         let limit = scope.older_than.unwrap_or_default();
-        let found = self.old(Sort::Staging, &self.staging_root(), limit)?;
+        let mut found = self.old(Sort::Staging, &self.staging_root(), limit)?;
+        found.extend(self.old(Sort::Staging, &self.progress_root(), limit)?);
         let keyed = found.into_iter().filter_map(|mut garbage| {
             let (kind, key) = named(&garbage.label)?;
             // Progress of what is there already is only left over.

@@ -50,6 +50,14 @@ impl Store {
         self.staging_root().join(format!("{kind}-{key}"))
     }
 
+    pub(super) fn progress_root(&self) -> PathBuf {
+        self.base().join("progress")
+    }
+
+    pub(super) fn progress_of(&self, kind: StageKind, key: &StageKey) -> PathBuf {
+        self.progress_root().join(format!("{kind}-{key}"))
+    }
+
     pub(super) fn locks_dir(&self) -> PathBuf {
         self.base().join("locks")
     }

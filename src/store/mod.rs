@@ -3,7 +3,8 @@
 //! ```text
 //! <store>/v1/
 //!   <kind>/<2 hex>/<key>/        one artifact: the stage's files and manifest.json; appears by one rename
-//!   staging/<kind>-<key>/        output/ and progress/ of a stage that is running or was killed
+//!   staging/<kind>-<key>/        files of a stage that is running or was killed; renamed into their place as a whole
+//!   progress/<kind>-<key>/       what a stage that was killed goes on from
 //!   locks/<key>.lock             advisory lock held while a stage is being computed; dies with its process
 //!   pins/<run>                   keys that a living run uses; locked by it, so that it dies with its process
 //!   gate.lock                    passed by runs that begin, together, and by who removes artifacts, alone

@@ -70,6 +70,10 @@ impl Reservation {
         self.store.staging_dir(self.payload.kind, &self.key)
     }
 
+    fn progress(&self) -> PathBuf {
+        self.store.progress_of(self.payload.kind, &self.key)
+    }
+
     /// Where progress is kept across attempts on one sort of device; the stage makes it when it has something to keep.
     /// What was begun on another sort is not continued, so that an artifact has the bytes of one.
     pub fn progress_dir(&self, device: Device) -> PathBuf {
@@ -77,19 +81,19 @@ impl Reservation {
             Device::Cpu => "cpu",
             Device::Cuda(_) => "cuda",
         };
-        self.staging().join("progress").join(sort)
+        self.progress().join(sort)
     }
 
     /// Where a download keeps what has arrived, across attempts; created if missing.
     pub fn partial_dir(&self) -> Result<PathBuf, StoreError> {
-        let dir = self.staging().join("progress").join("partial");
+        let dir = self.progress().join("partial");
         fsx::create_dir_all(&dir).map_err(|e| self.store.error(e))?;
         Ok(dir)
     }
 
     /// An empty folder for the stage's files.
     pub fn output_dir(&self) -> Result<PathBuf, StoreError> {
-        let dir = self.staging().join("output");
+        let dir = self.staging();
         fsx::remove_dir_all(&dir)
             .and_then(|()| fsx::create_dir_all(&dir))
             .map_err(|e| self.store.error(e))?;
@@ -109,7 +113,7 @@ impl Reservation {
         known: &[FileDigest],
     ) -> Result<Artifact, StoreError> {
         let at = |e| self.store.error(e);
-        let output = self.staging().join("output");
+        let output = self.staging();
         let names = fsx::list_files(&output).map_err(at)?;
         let is_known = |path: &String| known.iter().any(|known| known.path == *path);
         let unflushed: Vec<PathBuf> =
@@ -153,7 +157,7 @@ impl Reservation {
         mut unflushed: Vec<PathBuf>,
     ) -> Result<Artifact, StoreError> {
         let at = |e| self.store.error(e);
-        let output = self.staging().join("output");
+        let output = self.staging();
         let path = output.join(Manifest::FILE);
         // Nobody reads it before the folder is in its place, as a whole.
         fsx::write(&path, text).map_err(at)?;
@@ -169,8 +173,8 @@ impl Reservation {
             true => fsx::move_away(&output, &dir).map_err(at)?,
             false => fsx::rename(&output, &dir).map_err(at)?,
         }
-        // The artifact is committed; a leftover of staging is only untidy.
-        if let Err(error) = fsx::remove_dir_all(&self.staging()) {
+        // The artifact is committed; left over progress is only untidy.
+        if let Err(error) = fsx::remove_dir_all(&self.progress()) {
             tracing::warn!("{error}");
         }
         Ok(Artifact { dir, manifest })

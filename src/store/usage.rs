@@ -31,6 +31,7 @@ impl Store {
         for (name, folder) in [
             ("summaries", self.summaries_dir()),
             ("staging", self.staging_root()),
+            ("progress", self.progress_root()),
             ("quarantine", self.quarantine_dir()),
             ("trash", self.trash_dir()),
             ("runs", self.runs_dir()),

@@ -11,7 +11,7 @@ use tacq_protocol::{Event, Request, Run, StageParams};
 
 /// What the engine answers to one request for a mask made of `saliency/output.txt`, and the ledger.
 fn answers(root: &Path) -> (Vec<Event>, String) {
-    let output = root.join("select-abc/output");
+    let output = root.join("select-abc");
     fs::create_dir_all(&output).expect("writable");
     fs::create_dir_all(root.join("saliency")).expect("writable");
     fs::write(root.join("saliency/output.txt"), "scores\n").expect("writable");
@@ -48,7 +48,7 @@ fn the_shell_hashes_the_inputs_and_signs_the_ledger() {
     assert!(matches!(events[..], [Event::Ready { .. }, Event::Done { id: 1, .. }]), "{events:?}");
     assert_eq!(ledger, "+ select-abc 1\n- select-abc\n");
     let output =
-        fs::read_to_string(root.path().join("select-abc/output/output.txt")).expect("it was written");
+        fs::read_to_string(root.path().join("select-abc/output.txt")).expect("it was written");
     // printf 'select-abc\nscores\n' | sha256sum
     assert_eq!(output, "7ad430e10c6d0ba12a0444b5620dde3e2265fb5555ad1b4b13a3ffe5107e3a0f  -\n");
 }

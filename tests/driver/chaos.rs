@@ -155,7 +155,7 @@ impl Chaos {
             let allowed = 1 + damaged.get(&key).copied().unwrap_or(0);
             assert!(commits <= allowed, "{key} was committed {commits} times, not {allowed}");
         }
-        for folder in ["locks", "staging"] {
+        for folder in ["locks", "staging", "progress"] {
             let left = list(&self.store().join("v1").join(folder));
             assert_eq!(left, Vec::<PathBuf>::new(), "nothing is left lying about");
         }

@@ -165,17 +165,18 @@ fn gc_sweeps_what_kills_and_old_runs_left() {
         }
     };
     put(base.join(format!("staging/gradients-{key}")));
+    put(base.join(format!("progress/gradients-{key}")));
     put(base.join(format!("quarantine/gradients-{key}-1")));
     put(base.join("trash/gradients-left"));
     (0..25).for_each(|i| put(base.join(format!("runs/{i:010}-1"))));
     fs::write(base.join(format!("locks/{key}.lock")), "").unwrap();
     let json = sandbox.store_json(&["gc", "exp.yaml"]);
     // 25 and that of the run; 20 stay.
-    assert_eq!((&json["removed"], &json["in_use"]), (&(6 + 3).into(), &0.into()), "{json}");
+    assert_eq!((&json["removed"], &json["in_use"]), (&(6 + 4).into(), &0.into()), "{json}");
     let left = |name: &str| fs::read_dir(base.join(name)).unwrap().count();
     assert_eq!(
-        (left("runs"), left("staging"), left("quarantine"), left("trash"), left("locks")),
-        (20, 0, 0, 0, 0)
+        (left("runs"), left("staging"), left("progress"), left("quarantine"), left("trash"), left("locks")),
+        (20, 0, 0, 0, 0, 0)
     );
     sandbox.sweep(&["plan", "exp.yaml"]).expect(0);
 }

@@ -20,7 +20,7 @@ echo "$name" | cat - "$@" | sha256sum > "$out" && echo "- $name" >> "$BENCH_LEDG
 /// is a shell that cannot be started; `false` is a body that failed.
 pub fn run_body(request: &Request) -> io::Result<bool> {
     let output = Path::new(&request.output);
-    let name = output.parent().and_then(Path::file_name).unwrap_or(output.as_os_str());
+    let name = output.file_name().unwrap_or(output.as_os_str());
     let mut command = Command::new("sh");
     command.args(["-c", BODY]).arg(name).arg(output.join(OUTPUT));
     command.args(request.inputs.values().map(|folder| input_file(folder)));
