@@ -149,11 +149,12 @@ class Graph:
         """Pairs of a stage and a user's file that it reads."""
         return sum(len(stage.sources) for stage in self)
 
-    def depends_on(self, names):
-        """The given stages and all that follow from them."""
-        found = set(names)
+    def follows(self, names):
+        """All stages that follow from the given ones; these are among them only if they follow from each other."""
+        reached, found = set(names), set()
         for stage in self:
-            if not found.isdisjoint(stage.inputs):
+            if not reached.isdisjoint(stage.inputs):
+                reached.add(stage.id)
                 found.add(stage.id)
         return found
 

@@ -128,7 +128,17 @@ class Graphs(unittest.TestCase):
         for n, shape in SHAPES.items():
             graph = Graph(shape)
             self.assertEqual(len(graph.failing()), n // 100)
-            self.assertGreater(len(graph.depends_on(graph.failing())), len(graph.failing()))
+            self.assertGreater(len(graph.follows(graph.failing())), len(graph.failing()))
+
+    def test_what_follows_from_a_failure_is_all_behind_it(self):
+        graph = Graph(SHAPES[10645])
+        failing = graph.failing()
+        follows = graph.follows(failing)
+        # On this graph some are to fail that follow from others, and are not tried.
+        self.assertEqual(len(failing & follows), 4)
+        for stage in graph:
+            behind = any(name in failing or name in follows for name in stage.inputs)
+            self.assertEqual(stage.id in follows, behind)
 
     def test_plans_of_tacq_sweep_are_read_by_label(self):
         labels = {
