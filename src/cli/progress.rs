@@ -1,4 +1,4 @@
-//! A run as it is seen: one live line per running stage on a terminal, plain lines elsewhere.
+//! A run as it is seen: on a terminal one live line per running stage, and one for all; plain lines elsewhere.
 
 use super::output::{Output, count, duration};
 use crate::exec::{Observer, RunEvent};
@@ -21,6 +21,10 @@ pub(super) struct Progress<'a> {
     waiting: BTreeSet<String>,
     to_run: usize,
     finished: usize,
+    /// On a terminal, the line for the run as a whole.
+    total: Option<ProgressBar>,
+    retried: usize,
+    failed: usize,
 }
 
 struct Running {
@@ -33,7 +37,17 @@ impl<'a> Progress<'a> {
         let bars = std::io::stderr()
             .is_terminal()
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8)));
-        Self { output, bars, running: BTreeMap::new(), waiting: BTreeSet::new(), to_run: 0, finished: 0 }
+        Self {
+            output,
+            bars,
+            running: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            to_run: 0,
+            finished: 0,
+            total: None,
+            retried: 0,
+            failed: 0,
+        }
     }
 
     fn line(&self, text: &str) {
@@ -49,19 +63,42 @@ impl<'a> Progress<'a> {
         if let Some(Running { bar: Some(bar), .. }) = self.running.remove(label) {
             bar.finish_and_clear();
         }
+        if let Some(total) = &self.total {
+            total.set_position(self.finished as u64);
+        }
         let width = self.to_run.to_string().len();
         self.line(&format!("[{:>width$}/{}] {how:<9} {label}{detail}", self.finished, self.to_run));
     }
 
+    /// The line below the others, once it is known how much there is to do.
+    fn planned(&mut self, to_run: usize) {
+        let style = "{spinner} {pos}/{len} stages {wide_bar} {elapsed}{msg}";
+        let style = ProgressStyle::with_template(style).expect("a valid template");
+        self.total = self.bars.as_ref().map(|bars| {
+            let total = bars.add(ProgressBar::new(to_run as u64).with_style(style));
+            total.enable_steady_tick(Duration::from_millis(250));
+            total
+        });
+    }
+
+    /// Counts what went wrong, in the line for all.
+    fn count_trouble(&self) {
+        let counted = [(self.retried, "tried again"), (self.failed, "failed")];
+        let counted = counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("  {n} {what}"));
+        if let Some(total) = &self.total {
+            total.set_message(counted.collect::<String>());
+        }
+    }
+
     fn started(&mut self, label: &str, device: Option<Device>) {
-        let bar = self.bars.as_ref().map(|bars| {
+        let bar = self.bars.as_ref().zip(self.total.as_ref()).map(|(bars, total)| {
             // Without a device it is a download, and counts bytes.
             let template = match device {
                 Some(_) => "{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}",
                 None => "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
             };
             let style = ProgressStyle::with_template(template).expect("a valid template");
-            let bar = bars.add(ProgressBar::new(0).with_style(style));
+            let bar = bars.insert_before(total, ProgressBar::new(0).with_style(style));
             bar.set_message(device.map_or_else(|| label.to_owned(), |device| format!("{device} {label}")));
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
@@ -88,6 +125,14 @@ impl<'a> Progress<'a> {
     }
 }
 
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if let Some(total) = &self.total {
+            total.finish_and_clear();
+        }
+    }
+}
+
 impl Observer for Progress<'_> {
     fn on(&mut self, event: &RunEvent<'_>) {
         match event {
@@ -95,6 +140,7 @@ impl Observer for Progress<'_> {
                 self.to_run = *to_run;
                 if *to_run > 0 {
                     self.line(&format!("{to_run} to run, {hits} in the store"));
+                    self.planned(*to_run);
                 }
             }
             RunEvent::Started { label, device } => self.started(label, *device),
@@ -114,7 +160,11 @@ impl Observer for Progress<'_> {
                     self.line(&format!("waiting for {label}: another process is computing it"));
                 }
             }
-            RunEvent::Retrying { label, failure } => self.line(&format!("trying {label} again: {failure}")),
+            RunEvent::Retrying { label, failure } => {
+                self.retried += 1;
+                self.count_trouble();
+                self.line(&format!("trying {label} again: {failure}"));
+            }
             RunEvent::Stopping { running: 0 } => self.line("stopping"),
             RunEvent::Stopping { running } => self.line(&format!(
                 "stopping: {} to finish a batch and keep the progress; once more to stop now",
@@ -122,6 +172,8 @@ impl Observer for Progress<'_> {
             )),
             RunEvent::Notice { message } => self.line(message),
             RunEvent::Failed { label, failure } => {
+                self.failed += 1;
+                self.count_trouble();
                 self.ended(label, "FAILED", "");
                 self.line(&format!("  {failure}"));
             }

@@ -84,7 +84,14 @@ impl Launcher for EngineLauncher {
     fn launch(&self, slot: usize, _: Device) -> Result<Box<dyn Worker>, LaunchError> {
         let log = self.log_dir.join(format!("engine-{slot}.log"));
         let spawn = |source| LaunchError::Spawn { program: self.program.clone(), source };
-        let stderr = fsx::append(&log).map_err(|e| spawn(e.source))?;
+        // Without room for a log there will be none for artifacts, either: that is for the stages to say.
+        let stderr = match fsx::append(&log) {
+            Ok(file) => Stdio::from(file),
+            Err(error) => {
+                tracing::warn!("the engine runs without a log: {error}");
+                Stdio::null()
+            }
+        };
         let mut command = Command::new(&self.program);
         if std::env::var_os("OMP_WAIT_POLICY").is_none() {
             // Threads that spin between two products starve each other on a busy machine. The engine would set this

@@ -42,6 +42,28 @@ pub trait Launcher: Sync {
     fn cancel(&self);
 }
 
+/// Pauses before a worker that ended while it started is started again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+
+/// Starts a worker; one that ends before it is ready is started again, as it may have been killed, for memory perhaps.
+pub(super) fn launch(
+    launcher: &dyn Launcher,
+    slot: usize,
+    device: Device,
+    is_stopping: &dyn Fn() -> bool,
+) -> Result<Box<dyn Worker>, LaunchError> {
+    for pause in PAUSES {
+        match launcher.launch(slot, device) {
+            Err(error @ LaunchError::NotReady { .. }) if !is_stopping() => {
+                tracing::warn!("starting an engine again: {error}");
+                std::thread::sleep(pause);
+            }
+            other => return other,
+        }
+    }
+    launcher.launch(slot, device)
+}
+
 /// Why a stage failed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[error("{message}{}", hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default())]

@@ -47,8 +47,7 @@ fn the_shell_hashes_the_inputs_and_signs_the_ledger() {
     let (events, ledger) = answers(root.path());
     assert!(matches!(events[..], [Event::Ready { .. }, Event::Done { id: 1, .. }]), "{events:?}");
     assert_eq!(ledger, "+ select-abc 1\n- select-abc\n");
-    let output =
-        fs::read_to_string(root.path().join("select-abc/output.txt")).expect("it was written");
+    let output = fs::read_to_string(root.path().join("select-abc/output.txt")).expect("it was written");
     // printf 'select-abc\nscores\n' | sha256sum
     assert_eq!(output, "7ad430e10c6d0ba12a0444b5620dde3e2265fb5555ad1b4b13a3ffe5107e3a0f  -\n");
 }

@@ -2,6 +2,7 @@
 
 use crate::sandbox::{Finished, STAGES, Sandbox};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -49,6 +50,26 @@ fn a_second_ctrl_c_ends_a_stage_that_does_not_stop() {
     assert!(asked.elapsed() < Duration::from_secs(20));
     ended.says(&["interrupted; resume with"]);
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+}
+
+#[test]
+fn an_engine_that_ends_while_it_starts_is_started_again() {
+    let sandbox = Sandbox::new();
+    // Ends twice, then is an engine.
+    let engine = sandbox.root.join("engine");
+    let fake = crate::sandbox::beside("tacq-fake-engine");
+    let script = format!("#!/bin/sh\nmkdir one || mkdir two || exec {} \"$@\"\nexit 9\n", fake.display());
+    fs::write(&engine, script).unwrap();
+    fs::set_permissions(&engine, PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |sandbox: &Sandbox| {
+        let mut command = sandbox.command_fake(&["run", "exp.yaml"], "");
+        Finished::from(command.env("TACQ_ENGINE", &engine).output().unwrap())
+    };
+    run(&sandbox).expect(0);
+    // One that never starts ends the run, in words.
+    fs::write(&engine, "#!/bin/sh\necho no libtorch here >&2\nexit 9\n").unwrap();
+    fs::remove_dir_all(sandbox.root.join(".tacq")).unwrap();
+    run(&sandbox).expect(3).says(&["ended before it was ready", "no libtorch here"]);
 }
 
 #[test]

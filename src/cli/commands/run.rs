@@ -124,6 +124,8 @@ fn execute(
         Some(pusher) => run(&mut Sharing::new(&opened.plan, pusher, &mut progress)),
         None => run(&mut progress),
     };
+    // From here on lines are printed by others.
+    drop(progress);
     let tidy_up = |finished: &mut Finished| {
         let removed = retention.as_ref().map(|retention| retention.rest(&finished.outcomes));
         finished.summary.add_removed(removed.unwrap_or_default());

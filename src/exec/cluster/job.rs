@@ -8,7 +8,7 @@ use crate::exec::engine::EngineLauncher;
 use crate::exec::job::{Job, JobError, host_name};
 use crate::exec::record::unix_now;
 use crate::exec::retry::Attempts;
-use crate::exec::worker::{Failure, LaunchError, Launcher, Limits};
+use crate::exec::worker::{self, Failure, LaunchError, Launcher, Limits};
 use crate::fsx::{self, FsError};
 use crate::slurm::{Slurm, TaskId};
 use crate::store::{Lookup, Reservation, Store, StoreError};
@@ -292,13 +292,11 @@ impl JobRun<'_> {
                     std::thread::sleep(TICK);
                 }
             });
-            let result = launcher.launch(slot, job.request.run.device).map_err(JobError::Launch).and_then(
-                |mut worker| {
-                    worker
-                        .run(&job.request, limits, &mut |event| teller.tell(&event))
-                        .map_err(JobError::Stage)
-                },
-            );
+            let is_stopping = || self.signals.any();
+            let started = worker::launch(launcher, slot, job.request.run.device, &is_stopping);
+            let result = started.map_err(JobError::Launch).and_then(|mut worker| {
+                worker.run(&job.request, limits, &mut |event| teller.tell(&event)).map_err(JobError::Stage)
+            });
             over.store(true, Ordering::Relaxed);
             result
         })

@@ -1,7 +1,7 @@
 //! One device slot: a thread that keeps a worker alive, runs requests on it, and commits what they make.
 
 use crate::exec::job::{Job, JobError, Made};
-use crate::exec::worker::{Failure, Launcher, Limits, Worker};
+use crate::exec::worker::{self, Failure, Launcher, Limits, Worker};
 use crate::plan::StageId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -92,7 +92,11 @@ impl Slot<'_> {
         }
         let engine = match worker {
             Some(engine) => engine,
-            None => worker.insert(self.launcher.launch(self.index, self.device).map_err(JobError::Launch)?),
+            None => {
+                let is_stopping = || self.stopping.load(Ordering::Relaxed);
+                let started = worker::launch(self.launcher, self.index, self.device, &is_stopping);
+                worker.insert(started.map_err(JobError::Launch)?)
+            }
         };
         let mut forward = |event| {
             // The scheduler outlives its slots; if it is gone, nobody wants to know.
