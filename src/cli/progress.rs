@@ -98,7 +98,7 @@ impl<'a> Progress<'a> {
                 None => "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
             };
             let style = ProgressStyle::with_template(template).expect("a valid template");
-            let bar = bars.insert_before(total, ProgressBar::new(0).with_style(style));
+            let bar = bars.insert_before(total, ProgressBar::no_length().with_style(style));
             bar.set_message(device.map_or_else(|| label.to_owned(), |device| format!("{device} {label}")));
             bar.enable_steady_tick(Duration::from_millis(250));
             bar

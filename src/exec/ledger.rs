@@ -1,5 +1,7 @@
 //! What every way of executing a plan shares: looking stages up, building requests, and writing down how stages end.
 
+mod request;
+
 use super::download;
 use super::frontier::{Class, Frontier};
 use super::job::{self, Made, WatchedSource};
@@ -10,19 +12,19 @@ use super::record::Journal;
 use super::retention::Removed;
 use super::retry::Attempts;
 use super::room::Room;
-use super::scheduler::Sweep;
+use super::sweep::Sweep;
 use super::worker::Failure;
 use crate::fsx;
 use crate::plan::{Plan, Stage, StageId};
 use crate::store::{Lookup, Reservation, StoreError};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tacq_protocol::artifact::{Files, file, role};
+use tacq_protocol::artifact::{Files, file};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::stage::DownloadParams;
-use tacq_protocol::units::{BatchSize, Device};
-use tacq_protocol::{DataFile, Event, Request, Run, StageParams};
+use tacq_protocol::units::Device;
+use tacq_protocol::{Event, StageParams};
 
 /// How long a stage that another process computes is left alone before it is looked up again.
 const BUSY_POLL: Duration = Duration::from_millis(250);
@@ -141,74 +143,6 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// The request for a stage, frozen in the run's folder.
-    pub(super) fn request(
-        &mut self,
-        id: StageId,
-        reservation: &Reservation,
-        device: Device,
-    ) -> Result<Request, ExecError> {
-        let (output, progress) = (reservation.output_dir()?, reservation.progress_dir(device));
-        self.request_into(id, output, progress, device)
-    }
-
-    /// [`Self::request`] where someone else makes the reservation.
-    pub(super) fn request_into(
-        &mut self,
-        id: StageId,
-        output: PathBuf,
-        progress: PathBuf,
-        device: Device,
-    ) -> Result<Request, ExecError> {
-        let stage = self.stage(id);
-        let (mut inputs, mut data) = (BTreeMap::new(), BTreeMap::new());
-        for (role, &input) in &stage.inputs {
-            let input = self.stage(input);
-            let artifact = || {
-                let key = input.key().expect("inputs of a stage with a key have keys");
-                self.sweep.store.artifact_dir(input.kind(), key)
-            };
-            match (&input.source, &input.remote) {
-                (Some(source), _) if role::DATA.contains(&&**role) => {
-                    data.insert(role.to_string(), source.data_files());
-                }
-                (None, Some(_)) if role::DATA.contains(&&**role) => {
-                    data.insert(role.to_string(), self.downloaded(input, &absolute(artifact()))?);
-                }
-                (Some(source), _) => _ = inputs.insert(role.to_string(), absolute(source.path.clone())),
-                (None, Some(_)) => {
-                    inputs.insert(role.to_string(), absolute(artifact()).join(file::FILES_DIR));
-                }
-                (None, None) => _ = inputs.insert(role.to_string(), absolute(artifact())),
-            }
-        }
-        let settings = &self.options.settings;
-        let batch_size = self.attempts(id).batch_size(settings.batch_size.map(BatchSize::get));
-        let request = Request {
-            id: self.next_request,
-            stage: stage.params.clone(),
-            inputs,
-            data,
-            output: absolute(output),
-            progress: absolute(progress),
-            run: Run {
-                device,
-                threads: settings.threads,
-                checkpoint_secs: settings.checkpoint_secs,
-                batch_size: batch_size
-                    .map(|n| BatchSize::new(n.into()).expect("from one to what was asked for")),
-            },
-        };
-        self.next_request += 1;
-        if let Some(folder) = self.sweep.folder {
-            let key = stage.key().expect("blocked stages are never run");
-            let name = format!("{}-{}", stage.kind(), key.short());
-            let path = folder.write_request(&name, &request).map_err(|e| self.store_error(e))?;
-            self.requests.insert(id, path);
-        }
-        Ok(request)
-    }
-
     /// The user's files that a stage reads directly.
     pub(super) fn sources(&self, id: StageId) -> Vec<WatchedSource> {
         WatchedSource::of(self.stage(id), &self.sweep.plan.stages)
@@ -222,18 +156,6 @@ impl<'a> Ledger<'a> {
     /// How often a stage failed so far.
     pub(super) fn attempts(&self, id: StageId) -> Attempts {
         self.attempts.get(&id).copied().unwrap_or_default()
-    }
-
-    /// The files of a downloaded data set.
-    fn downloaded(&self, stage: &Stage, artifact: &Path) -> Result<Vec<DataFile>, ExecError> {
-        let key = stage.key().expect("inputs of a stage with a key have keys");
-        let files: Option<Files> = self.sweep.store.read_json(stage.kind(), key, file::FILES)?;
-        let folder = artifact.join(file::FILES_DIR);
-        let data_file = |path: String| DataFile {
-            name: path.rsplit('/').next().unwrap_or(&path).to_owned(),
-            path: folder.join(&path),
-        };
-        Ok(files.into_iter().flat_map(|files| files.files).map(|file| data_file(file.path)).collect())
     }
 
     /// Why a downloaded input of a stage is not what it was when the run began, if so.
@@ -406,9 +328,4 @@ fn failures(
             request: requests.get(&id).cloned(),
         })
         .collect()
-}
-
-/// Engines run in another working folder or on another node: they get absolute paths.
-fn absolute(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
 }

@@ -21,6 +21,7 @@ mod retry;
 mod room;
 mod scheduler;
 pub mod sharing;
+mod sweep;
 mod worker;
 
 pub use cluster::{Cancelled, ClusterSetup, JobEnd, JobSignals, Pace, cancel, run_job};
@@ -32,5 +33,6 @@ pub use options::RunOptions;
 pub use outcome::{ExecError, Outcome, RunSummary, StageFailure};
 pub use record::{Live, LiveStage, PastRun, RunFolder, RunRecord, RunState, StageRecord, Started};
 pub use retention::{Removed, Retention};
-pub use scheduler::{Finished, Sweep, run, run_on_cluster};
+pub use scheduler::{Finished, run, run_on_cluster};
+pub use sweep::Sweep;
 pub use worker::{Failure, LaunchError, Launcher, Limits, Worker};

@@ -1,40 +1,16 @@
 //! A run from its plan to its summary.
 
 use super::cluster::{self, ClusterSetup};
-use super::estimate::Estimates;
 use super::interrupt::{Ending, Interrupt};
 use super::ledger::Ledger;
 use super::local;
 use super::observer::Observer;
 use super::options::RunOptions;
 use super::outcome::{ExecError, Outcome, RunSummary};
-use super::record::RunFolder;
-use super::retention::Retention;
+use super::sweep::Sweep;
 use super::worker::Launcher;
-use crate::hub::Hub;
-use crate::plan::{Plan, States};
 use crate::slurm::Slurm;
-use crate::store::Store;
 use std::time::Instant;
-
-/// What there is to run, and where it goes.
-#[derive(Debug, Clone, Copy)]
-pub struct Sweep<'a> {
-    /// The stages.
-    pub plan: &'a Plan,
-    /// Which of them are there, and which are to run.
-    pub states: &'a States,
-    /// What the stages are expected to take.
-    pub estimates: &'a Estimates,
-    /// Where artifacts are.
-    pub store: &'a Store,
-    /// Where models and data sets that are not here come from.
-    pub hub: &'a Hub,
-    /// What is removed as the run goes on; nothing where all is kept.
-    pub retention: Option<&'a Retention<'a>>,
-    /// Where the run leaves its record, if it has something to do.
-    pub folder: Option<&'a RunFolder>,
-}
 
 /// How a run ended.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ mod paired;
 mod pairs;
 pub mod records;
 mod render;
+mod rendered;
 mod row;
 pub mod stats;
 mod summary;

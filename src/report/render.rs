@@ -38,7 +38,8 @@ pub fn output_name(template: &str) -> Result<String, TemplateError> {
     }
 }
 
-fn built_in(name: &str) -> Option<String> {
+/// The text of a built-in template.
+pub(super) fn built_in(name: &str) -> Option<String> {
     BUILT_IN_TEMPLATES.iter().find(|(built_in, _)| *built_in == name).map(|(_, text)| (*text).to_owned())
 }
 

@@ -153,6 +153,11 @@ impl Store {
         matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
     }
 
+    /// File in which it is remembered what rendered pages were made of.
+    pub fn rendered_path(&self) -> PathBuf {
+        self.base().join("rendered.json")
+    }
+
     /// The cache of local files' digests.
     pub fn source_digests(&self) -> SourceDigests {
         SourceDigests::load(self.base().join("sources.json"))

@@ -13,6 +13,7 @@
 //!   quarantine/<kind>-<key>-<time>/  a damaged artifact that was moved aside, with reason.json
 //!   trash/                       what was removed and is being deleted
 //!   sources.json                 digests of local files by path, size, times and inode: a cache, may be deleted
+//!   rendered.json                what rendered pages were made of: a cache, may be deleted
 //!   hub/<repository>.json          commits that revisions of the hub stood for, and their files; may be deleted
 //!   slurm/<run>/                 jobs submitted to Slurm, their results and logs; may go when none is queued or runs
 //!   runs/<time>-<pid>/           log.jsonl, summary.json and the frozen requests of one `run`
