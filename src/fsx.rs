@@ -223,9 +223,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     fs::write(path, bytes).map_err(fail("write", path))
 }
 
+/// Files that are open together; a process may have a thousand or so.
+const OPEN_AT_ONCE: usize = 64;
+
 /// [`sync`] of several. All are on their way to the disk before the first is waited for, so that one wait is nearly enough
 /// for all.
 pub fn sync_all(paths: &[PathBuf]) -> Result<(), FsError> {
+    paths.chunks(OPEN_AT_ONCE).try_for_each(sync_some)
+}
+
+fn sync_some(paths: &[PathBuf]) -> Result<(), FsError> {
     let files = paths.iter().map(|path| open(path)).collect::<Result<Vec<_>, FsError>>()?;
     #[cfg(target_os = "linux")]
     for file in &files {

@@ -18,8 +18,10 @@ pub mod role {
     pub const DATABASES: &str = "databases";
     /// Data: the files that a command of the user's lies in or reads.
     pub const FILES: &str = "files";
+    /// Data: files of a model folder that no other stage reads, but a command may.
+    pub const MODEL_FILES: &str = "model_files";
     /// The roles that are data: lists of files, [`crate::Request::data`], instead of folders.
-    pub const DATA: [&str; 5] = [DATASET, FEW_SHOT, TABLES, DATABASES, FILES];
+    pub const DATA: [&str; 6] = [DATASET, FEW_SHOT, TABLES, DATABASES, FILES, MODEL_FILES];
     /// Artifact of `calibrate`.
     pub const CALIBRATION: &str = "calibration";
     /// Artifact of `quantize`, contrasted with the weights by `saliency`.
@@ -36,6 +38,8 @@ pub mod role {
 
 /// File names inside artifacts.
 pub mod file {
+    /// In every artifact: what it is; written by the driver.
+    pub const MANIFEST: &str = "manifest.json";
     /// `download`: a [`super::Files`].
     pub const FILES: &str = "files.json";
     /// `download` from the hub or the web: folder of the files, under the names of [`super::Files`].

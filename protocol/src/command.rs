@@ -52,6 +52,22 @@ pub const OWN_VARIABLES: [&str; 6] =
 pub const PASSED_VARIABLES: [&str; 9] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR", "TZ"];
 
+/// Whether a command sees a file of a model folder beside the weights: none that is hidden, nor weights in other formats.
+pub fn is_shown(name: &str) -> bool {
+    const OTHER_WEIGHTS: [&str; 9] = [
+        ".safetensors",
+        ".safetensors.index.json",
+        ".bin",
+        ".bin.index.json",
+        ".pt",
+        ".pth",
+        ".gguf",
+        ".h5",
+        ".onnx",
+    ];
+    !name.starts_with('.') && !OTHER_WEIGHTS.iter().any(|end| name.ends_with(end))
+}
+
 /// The environment variable that holds the folder of an input: `arc-easy` is told in `ARC_EASY`.
 pub fn variable(role: &str) -> String {
     role.to_ascii_uppercase().replace('-', "_")

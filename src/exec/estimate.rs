@@ -48,14 +48,19 @@ enum Likeness {
 }
 
 impl Likeness {
-    fn all(plan: &Plan, stage: &Stage) -> [Likeness; 3] {
+    fn all(plan: &Plan, stage: &Stage) -> Vec<Likeness> {
         let kind = stage.kind();
         let model = stage.inputs.get(role::MODEL).and_then(|&id| plan.stages[id].key().copied());
         let mut params =
             serde_json::to_value(&stage.params).expect("stage parameters serialize without error");
         drop_seeds(&mut params);
         let params = Digest::of(canonical_json(&params).as_bytes());
-        [Likeness::Parameters(kind, params, model), Likeness::Model(kind, model), Likeness::Kind(kind)]
+        let exact = Likeness::Parameters(kind, params, model);
+        // Two commands of the user's have nothing in common.
+        match kind {
+            StageKind::Command => vec![exact],
+            _ => vec![exact, Likeness::Model(kind, model), Likeness::Kind(kind)],
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::worker::Failure;
 use crate::fsx;
 use crate::plan::{Plan, Stage, StageId};
 use crate::store::{Lookup, Reservation, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tacq_protocol::artifact::{Files, file};
@@ -45,7 +45,10 @@ pub(super) struct Ledger<'a> {
     next_request: u64,
     saved_secs: f64,
     removed: Removed,
+    /// What could not be removed when its last reader was done.
+    left: BTreeSet<StageId>,
     room: Room,
+    waits_for_room: bool,
     journal: Option<Journal>,
 }
 
@@ -69,6 +72,8 @@ impl<'a> Ledger<'a> {
             next_request: 1,
             saved_secs: sweep.states.hit_secs(),
             removed: Removed::default(),
+            left: BTreeSet::new(),
+            waits_for_room: false,
             room: Room::new(options.settings.quota),
             journal: sweep.folder.map(|folder| Journal::new(folder, to_run)),
         }
@@ -94,6 +99,9 @@ impl<'a> Ledger<'a> {
         }
         let stage = self.stage(id);
         let identity = stage.identity.as_ref().expect("blocked stages are never ready");
+        if self.waits_for_room && !self.has_room_beside_others(id)? {
+            return Ok(None);
+        }
         match self.sweep.store.reserve(&identity.payload)? {
             Lookup::Hit(artifact) => {
                 self.saved_secs += artifact.manifest.execution.engine.wall_secs;
@@ -105,26 +113,47 @@ impl<'a> Ledger<'a> {
                 self.frontier.postpone(id, Instant::now() + BUSY_POLL);
                 Ok(None)
             }
-            Lookup::Miss(reservation) => {
-                let others: Vec<StageId> =
-                    self.frontier.taken().iter().copied().filter(|other| *other != id).collect();
-                Ok(self.has_room(id, &others)?.then_some(reservation))
-            }
+            Lookup::Miss(reservation) => Ok(self.has_room_beside_others(id)?.then_some(reservation)),
         }
     }
 
-    /// Whether there is room for what a stage will write beside the others that are under way. If not, it failed, or is looked at again when they may have left room.
+    fn has_room_beside_others(&mut self, id: StageId) -> Result<bool, ExecError> {
+        let others: Vec<StageId> =
+            self.frontier.taken().iter().copied().filter(|other| *other != id).collect();
+        self.has_room(id, &others)
+    }
+
+    /// Whether there is room for what a stage will write beside the others that are under way. If not, it is looked at again
+    /// when they may have left room; without others it failed.
     pub(super) fn has_room(&mut self, id: StageId, others: &[StageId]) -> Result<bool, ExecError> {
         let bytes = |id| self.sweep.estimates.of(id).map_or(0, |facts| facts.bytes);
         let (needed, under_way) = (bytes(id), others.iter().map(|&other| bytes(other)).sum());
-        let Some(failure) = self.room.problem(self.sweep.store, needed, under_way)? else { return Ok(true) };
+        let mut problem = self.room.problem(self.sweep.store, needed, under_way)?;
+        if problem.is_some() && !self.left.is_empty() {
+            self.remove_left();
+            problem = self.room.problem(self.sweep.store, needed, under_way)?;
+        }
+        let Some(failure) = problem else { return Ok(true) };
         self.frontier.take(id);
-        if self.sweep.retention.is_some() && !others.is_empty() {
-            self.frontier.postpone(id, Instant::now() + ROOM_POLL);
-        } else {
+        if others.is_empty() {
             self.failed(id, failure);
+        } else {
+            if !self.waits_for_room {
+                self.waits_for_room = true;
+                let label = &self.stage(id).label;
+                let message = format!("{label} and perhaps others wait for room: {}", failure.message);
+                self.observer.on(&RunEvent::Notice { message: &message });
+            }
+            self.frontier.postpone(id, Instant::now() + ROOM_POLL);
         }
         Ok(false)
+    }
+
+    /// Whether there is room for a stage that is not to begin yet.
+    pub(super) fn would_fit(&mut self, id: StageId, others: &[StageId]) -> Result<bool, ExecError> {
+        let bytes = |id| self.sweep.estimates.of(id).map_or(0, |facts| facts.bytes);
+        let (needed, under_way) = (bytes(id), others.iter().map(|&other| bytes(other)).sum());
+        Ok(self.room.problem(self.sweep.store, needed, under_way)?.is_none())
     }
 
     /// `download` of local files: they were hashed when the plan was made, so only their list is stored.
@@ -135,7 +164,7 @@ impl<'a> Ledger<'a> {
         };
         let dir = reservation.output_dir()?;
         let text = serde_json::to_vec_pretty(&Files { files: params.files.clone() }).expect("plain data");
-        fsx::write_atomic(&dir.join(file::FILES), &text).map_err(|e| self.store_error(e))?;
+        fsx::write(&dir.join(file::FILES), &text).map_err(|e| self.store_error(e))?;
         let sources = stage.source.iter().map(|s| ("source".to_owned(), s.path.clone())).collect();
         let execution = job::execution(Provenance::default(), sources, self.run_dir());
         let artifact = reservation.commit(&stage.label, execution)?;
@@ -232,8 +261,19 @@ impl<'a> Ledger<'a> {
 
     /// Removes what a stage read, if nothing else reads it and the experiment does not keep it.
     fn let_go(&mut self, id: StageId) {
+        if self.sweep.retention.is_some() {
+            self.left.extend(self.stage(id).inputs.values());
+            self.remove_left();
+        }
+    }
+
+    /// Removes what nothing reads any more; what cannot go yet, as it is being pushed or read by others, stays noted.
+    fn remove_left(&mut self) {
         let Some(retention) = self.sweep.retention else { return };
-        let removed = retention.after(id, &|id| self.frontier.outcome(id));
+        let outcome = |id| self.frontier.outcome(id);
+        self.left.retain(|&id| retention.is_spent(id, &outcome));
+        let (removed, left) = retention.remove(std::mem::take(&mut self.left));
+        self.left = left;
         self.room.changed(0, removed.bytes);
         self.removed.add(removed);
     }

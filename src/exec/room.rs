@@ -10,8 +10,11 @@ use tacq_protocol::FailureKind;
 const LARGE: u64 = 64 << 20;
 
 /// How long the store's size is counted on from a measurement: other processes add to the store and remove from it, and
-/// small files take up more than their bytes.
-const TRUSTED: Duration = Duration::from_secs(10);
+/// small files take up more than their bytes. Nothing is refused on a size that is older than the second.
+const TRUSTED: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(1)];
+
+/// What grows while stages run, and is expected of them already.
+const UNDER_WAY: [&str; 2] = ["staging", "progress"];
 
 /// The room of a store.
 pub(super) struct Room {
@@ -39,8 +42,11 @@ impl Room {
     ) -> Result<Option<Failure>, StoreError> {
         if let Some(quota) = self.quota {
             let is_full = |used: u64| used + under_way + needed > quota || used >= quota;
-            if self.measured.is_none_or(|at| at.elapsed() > TRUSTED) {
-                self.used = store.usage()?.iter().map(|part| part.bytes).sum();
+            let trusted = TRUSTED[usize::from(is_full(self.used))];
+            if self.measured.is_none_or(|at| at.elapsed() > trusted) {
+                let usage = store.usage()?;
+                let parts = usage.iter().filter(|part| !UNDER_WAY.contains(&part.name));
+                self.used = parts.map(|part| part.bytes).sum();
                 self.measured = Some(Instant::now());
             }
             if is_full(self.used) {

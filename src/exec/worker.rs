@@ -1,7 +1,7 @@
 //! What computes stages, as the scheduler sees it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tacq_protocol::event::Provenance;
 use tacq_protocol::units::Device;
 use tacq_protocol::{Event, FailureKind, Request};
@@ -42,6 +42,9 @@ pub trait Launcher: Sync {
     fn cancel(&self);
 }
 
+/// A worker that ended sooner than this did not hang.
+const AT_ONCE: Duration = Duration::from_secs(60);
+
 /// Pauses before a worker that ended while it started is started again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
@@ -53,8 +56,10 @@ pub(super) fn launch(
     is_stopping: &dyn Fn() -> bool,
 ) -> Result<Box<dyn Worker>, LaunchError> {
     for pause in PAUSES {
+        let started = Instant::now();
         match launcher.launch(slot, device) {
-            Err(error @ LaunchError::NotReady { .. }) if !is_stopping() => {
+            // One that was silent for minutes will be so again.
+            Err(error @ LaunchError::NotReady { .. }) if started.elapsed() < AT_ONCE && !is_stopping() => {
                 tracing::warn!("starting an engine again: {error}");
                 std::thread::sleep(pause);
             }

@@ -38,6 +38,7 @@ pub fn build(experiment: &Experiment, digests: &mut SourceDigests, hub: &Hub) ->
         labels: Labels::default(),
         known: BTreeMap::new(),
         sources: BTreeMap::new(),
+        model_files: BTreeMap::new(),
         formats: BTreeMap::new(),
         missing: BTreeMap::new(),
         problems: Vec::new(),
@@ -80,6 +81,8 @@ pub(super) struct Builder<'a> {
     known: BTreeMap<Known, StageId>,
     /// Sources by what the experiment calls them.
     pub sources: BTreeMap<(&'static str, String), StageId>,
+    /// What commands see of models beside what other stages read, by model.
+    pub model_files: BTreeMap<usize, Option<StageId>>,
     /// How texts become strings, by their `download` stages.
     formats: BTreeMap<StageId, TextFormat>,
     /// What Spider's databases lack, by their `download` stages, with where they were named.

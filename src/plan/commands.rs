@@ -18,9 +18,8 @@ impl Builder<'_> {
     pub(super) fn commands_of_model(&mut self, index: usize, artifacts: &mut Artifacts) -> Vec<StageId> {
         let experiment = self.experiment;
         let stages = experiment.stages.iter().filter(|stage| stage.each == Each::Model);
-        stages
-            .filter_map(|stage| self.command(stage, &[self.model_names[index].clone()], artifacts))
-            .collect()
+        let parts = [self.model_names[index].clone()];
+        stages.filter_map(|stage| self.command(stage, index, &parts, artifacts)).collect()
     }
 
     /// The stage that runs a command for a trial, if the trial has what the command needs.
@@ -33,7 +32,7 @@ impl Builder<'_> {
         let experiment = self.experiment;
         let stage = experiment.stages.iter().find(|stage| stage.name == name)?;
         let parts = self.parts_with_method(trial);
-        self.command(stage, &parts, artifacts)
+        self.command(stage, trial.model, &parts, artifacts)
     }
 
     /// What was made for a trial, by role: its checkpoint and all that went into it.
@@ -53,6 +52,7 @@ impl Builder<'_> {
     fn command(
         &mut self,
         stage: &CommandStage,
+        model: usize,
         parts: &[String],
         artifacts: &mut Artifacts,
     ) -> Option<StageId> {
@@ -71,6 +71,11 @@ impl Builder<'_> {
                 Need::Stage(name) => _ = inputs.insert(name.clone().into(), *artifacts.get(&**name)?),
             }
         }
+        if inputs.contains_key(role::MODEL)
+            && let Some(files) = self.model_files(model)
+        {
+            inputs.insert(role::MODEL_FILES.into(), files);
+        }
         if !stage.files.is_empty() {
             inputs.insert(role::FILES.into(), self.files(stage));
         }
@@ -87,6 +92,20 @@ impl Builder<'_> {
         let id = self.stage(&parts, params, inputs);
         artifacts.insert(stage.name.clone().into(), id);
         Some(id)
+    }
+
+    /// What commands see of a model folder beside what other stages read, if there is something.
+    fn model_files(&mut self, index: usize) -> Option<StageId> {
+        if let Some(known) = self.model_files.get(&index) {
+            return *known;
+        }
+        let model = &self.experiment.models[index];
+        let name = (role::MODEL_FILES, model.text.clone());
+        let parts = [self.model_names[index].clone(), role::FILES.to_owned()];
+        let found = source::other_model_files(model, self.digests);
+        let id = found.map(|found| self.source(name, &parts, found));
+        self.model_files.insert(index, id);
+        id
     }
 
     /// The user's files that a command reads.

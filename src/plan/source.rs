@@ -15,6 +15,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use tacq_protocol::DataFile;
 use tacq_protocol::artifact::SUPPORTED_ARCHITECTURES;
+use tacq_protocol::command::is_shown;
 use tacq_protocol::stage::{DownloadParams, FileDigest, LocalFiles};
 use tacq_protocol::task::TextFormat;
 
@@ -123,6 +124,30 @@ pub(super) fn files(stage: &CommandStage, digests: &mut SourceDigests) -> Result
     }
     files.sort();
     hash(Path::new("."), files, digests).map_err(|e| problem(e.to_string()))
+}
+
+/// Files of a local model folder that commands see, beside those that are hashed as the model. Of a repository of the hub
+/// only the latter are here.
+pub(super) fn other_model_files(
+    model: &ModelSource,
+    digests: &mut SourceDigests,
+) -> Option<Result<Resolved, SourceProblem>> {
+    let Location::Local(folder) = &model.location else { return None };
+    let problem = |e: fsx::FsError| SourceProblem { position: model.position, message: e.to_string() };
+    let is_model = |name: &str| {
+        ["config.json", "tokenizer.json"].contains(&name) || OPTIONAL_MODEL_FILES.contains(&name)
+    };
+    let found = fsx::list_dir(folder).map(|paths| {
+        let named = paths.into_iter().filter(|path| fsx::metadata(path).is_ok_and(|m| m.is_file()));
+        let named = named.filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path)));
+        named.filter(|(name, _)| is_shown(name) && !is_model(name)).collect::<Vec<_>>()
+    });
+    match found {
+        Ok(files) if files.is_empty() => None,
+        Ok(files) => Some(hash(folder, files, digests).map_err(problem)),
+        // The model itself is not there; that is told.
+        Err(_) => None,
+    }
 }
 
 /// Whether a file of a folder is a program's own, and not what the user means: hidden, or compiled by Python.

@@ -147,11 +147,8 @@ impl States {
 
 /// What computing a stage took, if its artifact is there and whole.
 fn facts_of(stage: &Stage, store: &Store) -> Option<Facts> {
-    match store.get(stage.kind(), stage.key()?) {
-        Ok(found) => found.map(|artifact| Facts {
-            secs: artifact.manifest.execution.engine.wall_secs,
-            bytes: artifact.manifest.files.iter().map(|file| file.bytes).sum(),
-        }),
+    match store.glance(stage.kind(), stage.key()?) {
+        Ok(found) => found.map(|seen| Facts { secs: seen.wall_secs, bytes: seen.bytes }),
         Err(error) => {
             tracing::warn!("{}: {error}", stage.label);
             None

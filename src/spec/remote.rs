@@ -17,7 +17,7 @@ pub struct RemoteSettings {
     pub push: BTreeSet<StageKind>,
 }
 
-/// Kinds whose artifacts are small and worth sharing: results, masks, calibration sets.
+/// Kinds whose artifacts are worth sharing: results, what commands leave, and masks and calibration sets, which are small.
 pub const ALWAYS_PUSHED: [StageKind; 4] =
     [StageKind::Calibrate, StageKind::Select, StageKind::Evaluate, StageKind::Command];
 

@@ -46,10 +46,11 @@ fn check_name(
     check_reserved(name, place, reader);
     let variable = variable(name);
     let own = variables.insert(variable.clone(), name.to_owned());
+    let roles = OF_TRIALS.into_iter().chain([role::MODEL, role::UNIFORM]).chain(role::DATA);
     let wrong = if tasks.contains(name) {
         format!("`{name}` is a task already, and rows of the tables are named after both")
-    } else if OF_TRIALS.contains(&name) || name == role::MODEL || role::DATA.contains(&name) {
-        format!("`{name}` cannot be a name: it has a meaning of its own under `needs`")
+    } else if roles.into_iter().any(|role| tacq_protocol::command::variable(role) == variable) {
+        format!("`{name}` cannot be a name: `needs` and ${variable} have a meaning of their own for it")
     } else if is_set(&variable) || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         format!("`{name}` cannot be a name: others could not be told its folder in ${variable}")
     } else if let Some(other) = own {
@@ -214,10 +215,13 @@ fn outputs(
         let path = value.0;
         if let Some(other) = kept.iter().find(|other| overlap(other, &path)) {
             reader.report(&place, format!("`{path}` and `{other}` lie in one another"));
+        } else if overlap(&path, file::MANIFEST) {
+            let message = format!("{} is where the program describes what is kept", file::MANIFEST);
+            reader.report_with(&place, message, Some("write another file".to_owned()));
         } else if overlap(&path, file::METRICS) && metrics.as_deref() != Some(file::METRICS) {
             let message = format!("{} is where the program keeps the metrics of a stage", file::METRICS);
             reader.report_with(&place, message, Some(format!("write `metrics: {}`", file::METRICS)));
-        } else if metrics.as_deref() != Some(&path) {
+        } else {
             kept.push(path);
         }
     }

@@ -210,7 +210,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes lock files that kills left: they hold nobody up, but add up.
+    /// Removes lock files that nobody holds: they hold nobody up, but add up.
     pub fn sweep_locks(&self) -> Result<(), StoreError> {
         let folder = self.locks_dir();
         if !fsx::exists(&folder) {

@@ -1,6 +1,6 @@
 //! Where things lie in a store.
 
-use super::manifest::{self, Artifact};
+use super::manifest::{self, Artifact, Glance};
 use super::summary::summary_file;
 use super::{Lookup, Reservation, SourceDigests, StoreError};
 use crate::fsx;
@@ -103,6 +103,11 @@ impl Store {
     /// The committed artifact, its manifest read and its files' sizes checked; `None` on a miss.
     pub fn get(&self, kind: StageKind, key: &StageKey) -> Result<Option<Artifact>, StoreError> {
         Artifact::open(self, &self.artifact_dir(kind, key), key)
+    }
+
+    /// [`Self::get`], where it matters only that it is there and what it took.
+    pub fn glance(&self, kind: StageKind, key: &StageKey) -> Result<Option<Glance>, StoreError> {
+        Artifact::glance(self, &self.artifact_dir(kind, key), key)
     }
 
     /// Whether an artifact lies there, whole or damaged.

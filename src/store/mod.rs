@@ -43,7 +43,7 @@ pub use error::StoreError;
 pub use gc::{Garbage, GcScope, Sort};
 pub use layout::Store;
 pub use list::Entry;
-pub use manifest::{Artifact, Execution, Manifest};
+pub use manifest::{Artifact, Execution, Glance, Manifest};
 pub(crate) use parallel::in_parallel;
 pub use pins::Pins;
 pub use remove::Removal;

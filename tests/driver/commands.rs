@@ -1,6 +1,6 @@
 //! Commands of the user's own as stages, on the real engine.
 
-use crate::aftermath::{engines_of, kill};
+use crate::aftermath::{engines_of, kill, list};
 use crate::sandbox::{EXPERIMENT, Finished, Sandbox, beside, wait_for};
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -116,6 +116,62 @@ fn commands_join_the_sweep_and_its_tables() {
     run(&sandbox).says(&["2 computed"]);
 }
 
+#[test]
+fn metrics_may_lie_in_a_folder_that_is_kept() {
+    let sandbox = sandbox(
+        r#"
+  score:
+    command: 'mkdir "$OUTPUT/all"; echo "{\"score\": 0.5}" > "$OUTPUT/all/score.json"; echo x > "$OUTPUT/all/more"'
+    outputs: [all]
+    metrics: all/score.json
+"#,
+    );
+    sandbox.sweep(&["run", "exp.yaml"]).expect(0);
+    assert_eq!(files(&left(&sandbox, "score")[0]), ["all/more", "all/score.json", "metrics.json"]);
+    assert_eq!(rows(&sandbox, "score").len(), 4);
+}
+
+/// What a command can see of the user's files is in its key: its scripts without their neighbours, all of the model.
+#[test]
+fn a_command_sees_nothing_that_is_in_no_key() {
+    let sandbox = sandbox(
+        r#"
+  look:
+    command: |
+      readlink -f look.sh > "$OUTPUT/at"
+      ls -A "$WEIGHTS" > "$OUTPUT/model"
+      cat "$MODEL/notes.json" >> "$OUTPUT/model"
+    needs: [weights, model]
+    files: [scripts/look.sh]
+    outputs: [at, model]
+"#,
+    );
+    let text = sandbox.read("exp.yaml").replace("readlink -f look.sh", "readlink -f scripts/look.sh");
+    sandbox.write("exp.yaml", &text);
+    fs::create_dir(sandbox.root.join("scripts")).unwrap();
+    sandbox.write("scripts/look.sh", "");
+    sandbox.write("scripts/neighbour.sh", "");
+    sandbox.write("model/notes.json", "{}\n");
+    sandbox.write("model/.hidden", "");
+    sandbox.write("model/pytorch_model.bin", "");
+    sandbox.age();
+    sandbox.sweep(&["run", "exp.yaml"]).expect(0);
+    for artifact in left(&sandbox, "look") {
+        let read = |name: &str| fs::read_to_string(artifact.dir.join(name)).unwrap();
+        assert!(!read("at").starts_with(sandbox.root.join("scripts").to_str().unwrap()), "{}", read("at"));
+        let seen = read("model");
+        assert!(seen.contains("notes.json") && seen.contains("model.safetensors"), "{seen}");
+        assert!(!seen.contains(".hidden") && !seen.contains(".bin"), "{seen}");
+    }
+    sandbox.write("model/pytorch_model.bin", "changed");
+    sandbox.age();
+    sandbox.sweep(&["run", "exp.yaml"]).expect(0).says(&["0 computed"]);
+    sandbox.write("model/notes.json", "{\"a\": 1}\n");
+    sandbox.age();
+    let ended = sandbox.sweep(&["run", "exp.yaml"]).expect(0);
+    ended.says(&["5 computed"]);
+}
+
 /// The folder that `$WEIGHTS` names is a model: as such it scores what the checkpoint scores.
 #[test]
 fn weights_are_a_model_folder_that_scores_as_the_checkpoint_does() {
@@ -153,6 +209,7 @@ fn what_a_command_does_wrong_is_told_and_leaves_nothing() {
   mute: {command: 'echo "{\"accuracy\": \"high\"}" > "$OUTPUT/m.json"', metrics: m.json}
   links: {command: 'ln -s /etc "$OUTPUT/x"', outputs: x, each: model}
   absent: {command: [no-such-program], outputs: x, each: model}
+  latin: {command: 'mkdir "$OUTPUT/x"; touch "$OUTPUT/x/$(printf "\\344")"', outputs: x, each: model}
   behind: {command: 'touch "$OUTPUT/x"', needs: [forgets], outputs: x, each: model}
 "#,
     );
@@ -163,6 +220,7 @@ fn what_a_command_does_wrong_is_told_and_leaves_nothing() {
         "$OUTPUT/m.json does not hold metrics: accuracy is \"high\", not a number",
         "$OUTPUT/x is neither a file nor a folder",
         "exit status 127, a program was not found",
+        "has a name that is not UTF-8",
     ]);
     assert_eq!(sandbox.store().artifacts(StageKind::Command).unwrap().len(), 0);
     assert_eq!(rows(&sandbox, "prose").len(), 4, "the sweep's own results are there");
@@ -173,7 +231,7 @@ const SLOW: &str = r#"
   slow:
     command: |
       if test -e "$PROGRESS/half"; then cp "$PROGRESS/half" "$OUTPUT/x"; exit; fi
-      trap 'echo saved > "$PROGRESS/half"; exit 1' TERM
+      trap 'echo saved > "$PROGRESS/half"; echo half > "$OUTPUT/x"; exit 0' TERM
       echo $$ > BEGUN
       sleep 600 & sleep_id=$!
       echo $sleep_id >> BEGUN
@@ -213,6 +271,10 @@ fn ctrl_c_reaches_a_command_and_the_next_run_finds_its_progress() {
     unsafe { libc::kill(i32::try_from(run.id()).unwrap(), libc::SIGINT) };
     Finished::from(run.wait_with_output().unwrap()).expect(130).says(&["interrupted; resume with"]);
     wait_for("the end of the command", || !ids.iter().any(|id| lives(*id)));
+    assert_eq!(left(&sandbox, "slow").len(), 0, "half of its work is no result, however it ended");
+    let progress: Vec<_> =
+        list(&sandbox.root.join(".tacq/v1/progress")).iter().map(|path| list(&path.join("cpu"))).collect();
+    assert_eq!(progress.concat().len(), 1, "scratch folders are gone: {progress:?}");
     sandbox.sweep(&["run", "exp.yaml", "--only", "command*"]).expect(0);
     let left = left(&sandbox, "slow");
     assert_eq!(fs::read_to_string(left[0].dir.join("x")).unwrap(), "saved\n");

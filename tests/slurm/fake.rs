@@ -162,10 +162,25 @@ fn a_cluster_leaves_what_is_kept_and_takes_nothing_beyond_the_quota() {
     let left = |kind| site.sandbox.store().entries(kind).unwrap().len();
     let kinds = [StageKind::Gradients, StageKind::MixedQuantize, StageKind::Evaluate];
     assert_eq!(kinds.map(left), [0, 0, 4]);
+}
+
+#[test]
+fn jobs_that_are_expected_to_go_over_the_quota_are_not_submitted() {
     let site = Site::with(SETTINGS);
-    let ended = site.sweep(&["run", "exp.yaml", "--set", "run.quota=1B"]).expect(4);
-    ended.says(&["of its quota of"]);
-    assert_eq!(site.calls("sbatch").len(), 0);
+    site.sweep(&["run", "exp.yaml"]).expect(0);
+    let before = site.calls("sbatch").len();
+    let usage = site.sweep(&["store", "du", "--format", "json"]).expect(0).stdout;
+    let usage: serde_json::Value = serde_json::from_str(&usage).unwrap();
+    let used: u64 = usage.as_array().unwrap().iter().map(|row| row["bytes"].as_u64().unwrap()).sum();
+    // The next run's record takes some of it; what its artifacts take is known from the first.
+    let other = |room: u64| {
+        let quota = format!("run.quota={}B", used + room);
+        let arguments = ["run", "exp.yaml", "--set", &quota, "--set", "calibration.n_samples=5"];
+        site.sweep(&arguments)
+    };
+    other(1).expect(4).says(&["of its quota of"]);
+    assert_eq!(site.calls("sbatch").len(), before, "nothing was submitted");
+    other(1 << 20).expect(0);
 }
 
 #[test]

@@ -84,6 +84,14 @@ impl Weights {
         self.owner.contains_key(name)
     }
 
+    /// Names of the files that hold them, with that of the index if there is one.
+    pub fn names_of_files(&self) -> Vec<String> {
+        let names = self.files.iter().filter_map(|file| file.path().file_name()?.to_str().map(str::to_owned));
+        let index = (self.folder.join(INDEX_FILE).exists() && !self.folder.join(SINGLE_FILE).exists())
+            .then(|| INDEX_FILE.to_owned());
+        names.chain(index).collect()
+    }
+
     /// All tensors, by name.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let mut all: Vec<TensorSpec> = self.files.iter().flat_map(TensorFile::tensors).collect();

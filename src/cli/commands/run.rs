@@ -86,7 +86,7 @@ fn execute(
     // From here on nobody removes what the plan uses; what went before is seen by another look.
     let keys = || opened.plan.stages.iter().filter_map(|stage| stage.key().copied());
     let pins = folder.as_ref().map(|_| opened.store.pin(keys())).transpose()?;
-    if states.is_stale(&opened.plan, &opened.store) {
+    if pins.is_some() && states.is_stale(&opened.plan, &opened.store) {
         states = States::look_up(&opened.plan, &opened.store, wanted);
     }
     logging::start(verbose, output.color(), folder.as_ref().map(RunFolder::log_path).as_deref())?;
@@ -100,8 +100,9 @@ fn execute(
     let estimates = Estimates::new(&opened.plan, &states, &opened.store);
     let mut progress = Progress::new(output);
     let keep = &opened.experiment.run.keep;
-    let retention =
-        pins.as_ref().and_then(|pins| Retention::new(&opened.plan, &opened.store, keep, wanted, pins));
+    let retention = pins
+        .as_ref()
+        .and_then(|pins| Retention::new((&opened.plan, &states), &opened.store, keep, wanted, pins));
     let sweep = Sweep {
         plan: &opened.plan,
         states: &states,
@@ -138,8 +139,7 @@ fn execute(
             tracing::warn!("{error}");
         }
     }
-    // A kill between a commit and letting go of its lock leaves the file. It holds nobody up, and a store that cannot be
-    // written keeps it.
+    // Locks that were let go left their files. They hold nobody up, and a store that cannot be written keeps them.
     if let Err(error) = opened.store.sweep_locks() {
         tracing::debug!("{error}");
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tacq_protocol::units::BatchSize;
-use tacq_protocol::{Event, FailureKind, LogLevel, Request};
+use tacq_protocol::{Event, FailureKind, LogLevel, Request, StageKind};
 
 /// How often a stage that another process computes, or an input that is not seen yet, is looked for.
 const POLL: Duration = Duration::from_secs(1);
@@ -252,7 +252,7 @@ impl JobRun<'_> {
         };
         let mut attempts = Attempts::default();
         let asked = file.request.run.batch_size.map(BatchSize::get);
-        let mut teller = Teller { told: Instant::now(), say };
+        let mut teller = Teller { kind: job.request.stage.kind(), told: Instant::now(), say };
         loop {
             job.check_sources()?;
             let failure = match self.attempt(&launcher, task.unwrap_or(0), &job, &limits, &mut teller) {
@@ -305,6 +305,7 @@ impl JobRun<'_> {
 
 /// Tells what an engine says, progress now and then.
 struct Teller<'a> {
+    kind: StageKind,
     told: Instant,
     say: &'a mut dyn FnMut(&str),
 }
@@ -317,6 +318,8 @@ impl Teller<'_> {
                 (self.say)(&format!("{done} of {total} {unit}"));
             }
             Event::Log { level: LogLevel::Warn | LogLevel::Error, message, .. } => (self.say)(message),
+            // What a command of the user's writes has no other place.
+            Event::Log { message, .. } if self.kind == StageKind::Command => (self.say)(message),
             _ => {}
         }
     }

@@ -63,7 +63,7 @@ impl Cluster<'_, '_, '_, '_> {
         self.step_aside();
         self.look_for_room()?;
         loop {
-            let groups = self.groups();
+            let groups = self.groups()?;
             if groups.is_empty() {
                 return Ok(());
             }
@@ -154,15 +154,21 @@ impl Cluster<'_, '_, '_, '_> {
         (!jobs.is_empty()).then_some(jobs)
     }
 
-    fn groups(&self) -> BTreeMap<Terms, Vec<StageId>> {
+    fn groups(&mut self) -> Result<BTreeMap<Terms, Vec<StageId>>, ExecError> {
         let mut groups: BTreeMap<Terms, Vec<StageId>> = BTreeMap::new();
+        let mut under_way: Vec<StageId> = self.flights.keys().copied().collect();
         for (id, after) in self.candidates() {
+            // What is ready was looked at already. What waits for jobs can be submitted when they have left room.
+            if !after.is_empty() && !self.ledger.would_fit(id, &under_way)? {
+                continue;
+            }
+            under_way.push(id);
             let kind = self.ledger.stage(id).kind();
             let tuning = self.tunings.get(&id).cloned().unwrap_or_default();
             let resources = tuning.apply(&self.resources(kind));
             groups.entry(Terms { kind, after, resources, tuning }).or_default().push(id);
         }
-        groups
+        Ok(groups)
     }
 
     /// What the experiment asks for, for a kind of stage.

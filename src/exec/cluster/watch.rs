@@ -55,11 +55,12 @@ impl Cluster<'_, '_, '_, '_> {
             }
         };
         self.clock.hurry(Instant::now());
-        // An engine that was killed may have been killed for memory, and a job that ran out of time may get more: Slurm
+        // An engine, or a command, that was killed may have been killed for memory, and a job that ran out of time may get more: Slurm
         // knows which.
         let wait_for_slurm = match &result.ending {
             Ending::Failed { failure } => {
-                matches!(failure.kind, FailureKind::EngineDied | FailureKind::OutOfMemory)
+                let of_memory = [FailureKind::EngineDied, FailureKind::OutOfMemory, FailureKind::Command];
+                of_memory.contains(&failure.kind)
             }
             _ => false,
         };

@@ -34,6 +34,12 @@ pub enum CommandError {
         /// Path below the output folder.
         name: String,
     },
+    /// It left a file that a manifest cannot name.
+    #[error("$OUTPUT/{name} has a name that is not UTF-8")]
+    Name {
+        /// Path below the output folder, as far as it can be shown.
+        name: String,
+    },
     /// Its metrics are not numbers by name.
     #[error("$OUTPUT/{name} does not hold metrics: {problem}")]
     Metrics {
@@ -58,6 +64,7 @@ impl CommandError {
             CommandError::NoOutput { .. } => {
                 Some("write there what `outputs` and `metrics` name, or name something else")
             }
+            CommandError::Name { .. } => Some("rename it"),
             CommandError::NotAFile { .. } => Some("copy what a link points to"),
             CommandError::Metrics { .. } => {
                 Some("write a JSON object of numbers, such as {\"accuracy\": 0.5, \"n_examples\": 200}")

@@ -1,8 +1,8 @@
 //! `command`: a program of the user's on artifacts of other stages → the files that it was to leave, and its numbers.
 //!
-//! Below the progress folder lie: `work`, its working directory with links to the user's files; `output`, which it writes
-//! into; `weights`, the model folder that is made for it; `kept`, which a later attempt finds as this one left it. All
-//! but the last are made anew by each attempt, and only what is declared moves into the artifact.
+//! Below the progress folder lie: `work`, its working directory with the user's files; `output`, which it writes into;
+//! `weights`, the model folder that is made for it; `kept`, which a later attempt finds as this one left it. All but the
+//! last go when the attempt ends, however it ends, and only what is declared moves into the artifact.
 
 mod error;
 mod metrics;
@@ -29,6 +29,9 @@ pub fn run(params: &CommandParams, context: &mut Context<'_>) -> Result<()> {
     // Memory is the command's now.
     context.forget_models();
     let place = Place::new(context)?;
+    if let Some(model) = context.optional_input(role::MODEL) {
+        weights::show(model, &place.model)?;
+    }
     if let Some(dtype) = params.weights {
         make_weights(dtype, &place.weights, context)?;
     }
@@ -38,20 +41,27 @@ pub fn run(params: &CommandParams, context: &mut Context<'_>) -> Result<()> {
         folder: &place.work,
     };
     process.run(context)?;
-    for path in &params.outputs {
+    // Before anything is moved: it may lie in a folder that is kept.
+    let metrics = params.metrics.as_ref().map(|path| metrics::read(&place.output, path)).transpose()?;
+    for path in params.outputs.iter().filter(|path| *path != file::METRICS) {
         place.keep(path, context.output())?;
     }
-    if let Some(path) = &params.metrics {
-        write_json(&context.output().join(file::METRICS), &metrics::read(&place.output, path)?)?;
+    if let Some(metrics) = metrics {
+        write_json(&context.output().join(file::METRICS), &metrics)?;
     }
-    place.clear()
+    Ok(())
 }
+
+/// The user's files up to this size are copied. Of a script that is a link, Python would import what lies beside the file
+/// that it points to, which is in no key; data is only read.
+const COPIED: u64 = 64 << 20;
 
 /// The folders of one attempt.
 struct Place {
     work: PathBuf,
     output: PathBuf,
     weights: PathBuf,
+    model: PathBuf,
     kept: PathBuf,
 }
 
@@ -62,6 +72,7 @@ impl Place {
             work: folder("work"),
             output: folder("output"),
             weights: folder("weights"),
+            model: folder("model"),
             kept: folder("kept"),
         };
         place.clear()?;
@@ -73,16 +84,21 @@ impl Place {
             context.mark_resumed();
         }
         for file in context.optional_data(role::FILES) {
-            let link = place.work.join(&file.name);
-            create(link.parent().unwrap_or(&place.work))?;
-            std::os::unix::fs::symlink(&file.path, &link).map_err(|e| FsError::new("link", &link, e))?;
+            let here = place.work.join(&file.name);
+            create(here.parent().unwrap_or(&place.work))?;
+            let bytes = fs::metadata(&file.path).map_err(|e| FsError::new("read", &file.path, e))?.len();
+            let put = match bytes <= COPIED {
+                true => fs::copy(&file.path, &here).map(drop),
+                false => std::os::unix::fs::symlink(&file.path, &here),
+            };
+            put.map_err(|e| FsError::new("copy", &here, e))?;
         }
         Ok(place)
     }
 
     /// Removes what another attempt, or a later stage, has no use for.
     fn clear(&self) -> Result<()> {
-        for folder in [&self.work, &self.output, &self.weights] {
+        for folder in [&self.work, &self.output, &self.weights, &self.model] {
             match fs::remove_dir_all(folder) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(FsError::new("remove", folder, e).into());
@@ -108,6 +124,13 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// Best effort: the next attempt begins with it.
+    fn drop(&mut self) {
+        let _ = self.clear();
+    }
+}
+
 /// Flushes a file, or all that is in a folder; a link would point nowhere on another machine.
 fn flush(path: &Path, name: &str) -> Result<()> {
     let found = match fs::symlink_metadata(path) {
@@ -119,7 +142,11 @@ fn flush(path: &Path, name: &str) -> Result<()> {
     if found.is_dir() {
         for entry in fs::read_dir(path).map_err(|e| FsError::new("list", path, e))? {
             let entry = entry.map_err(|e| FsError::new("list", path, e))?;
-            flush(&entry.path(), &format!("{name}/{}", entry.file_name().to_string_lossy()))?;
+            let inner = format!("{name}/{}", entry.file_name().to_string_lossy());
+            if entry.file_name().to_str().is_none() {
+                return Err(CommandError::Name { name: inner }.into());
+            }
+            flush(&entry.path(), &inner)?;
         }
     } else if !found.is_file() {
         return Err(CommandError::NotAFile { name: name.to_owned() }.into());
@@ -136,10 +163,7 @@ fn make_weights(dtype: DType, folder: &Path, context: &mut Context<'_>) -> Resul
     let model = context.input(role::MODEL)?;
     match context.optional_input(role::CHECKPOINT) {
         Some(checkpoint) => weights::write(model, checkpoint, device::kind(dtype), folder, context),
-        None => {
-            std::os::unix::fs::symlink(model, folder).map_err(|e| FsError::new("link", folder, e))?;
-            Ok(())
-        }
+        None => weights::show(model, folder),
     }
 }
 
@@ -150,6 +174,9 @@ fn environment(params: &CommandParams, place: &Place, context: &Context<'_>) -> 
     let mut all: BTreeMap<String, String> =
         passed.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
     all.extend(context.request.inputs.iter().map(|(role, path)| (variable(role), text(path))));
+    if context.optional_input(role::MODEL).is_some() {
+        all.insert(variable(role::MODEL), text(&place.model));
+    }
     all.extend(params.env.clone());
     all.insert(OUTPUT.to_owned(), text(&place.output));
     all.insert(PROGRESS.to_owned(), text(&place.kept));

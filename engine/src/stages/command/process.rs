@@ -4,7 +4,7 @@ use super::CommandError;
 use crate::Result;
 use crate::stages::{Context, StageError};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, PipeReader};
+use std::io::{BufReader, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,8 +18,10 @@ const POLL: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(20);
 /// Lines that an error quotes.
 const LAST_WORDS: usize = 5;
-/// Characters of a line that are passed on.
+/// Bytes of a line that are passed on.
 const LINE: usize = 2000;
+/// Time between two states of a progress bar.
+const STATES: Duration = Duration::from_secs(1);
 
 /// Runs the command in a process group of its own, which is killed when the engine is gone, whatever ended the engine:
 /// then the pipe that only the engine holds is closed. The watcher is in the group itself, so that it ends with it.
@@ -81,7 +83,8 @@ fn listen(
             while let Ok(line) = lines.recv_timeout(POLL * 4) {
                 pass_on(line, last, context);
             }
-            return stopped_or(status, asked.is_some());
+            // One that was asked to end may have ended well with half of its work: nobody can tell.
+            return if asked.is_some() { Err(StageError::Stopped.into()) } else { Ok(status) };
         }
         if asked.is_none() && context.go_on().is_err() {
             group.signal(libc::SIGTERM);
@@ -99,11 +102,6 @@ fn pass_on(line: String, last: &mut VecDeque<String>, context: &Context<'_>) {
     if last.len() > LAST_WORDS {
         last.pop_front();
     }
-}
-
-/// A command that was asked to end and did not end well is interrupted, not failed.
-fn stopped_or(status: ExitStatus, asked: bool) -> Result<ExitStatus> {
-    if asked && !status.success() { Err(StageError::Stopped.into()) } else { Ok(status) }
 }
 
 /// The command and everything that it started.
@@ -141,21 +139,37 @@ impl Drop for Group {
 }
 
 /// Lines as they come, on a thread that ends with the last process that can write. Progress bars overwrite a line with
-/// carriage returns: each state counts as a line.
+/// carriage returns: of their states, one a second is a line.
 fn read_lines(reader: PipeReader) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut reader = BufReader::new(reader);
-        let mut bytes = Vec::new();
-        while reader.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
-            let text = String::from_utf8_lossy(&bytes);
-            // Of a progress bar's states that came at once, the last one is left.
-            let line = text.trim_end().rsplit('\r').next().unwrap_or_default().trim_end();
-            let line: String = line.chars().take(LINE).collect();
-            bytes.clear();
-            if !line.is_empty() && sender.send(line).is_err() {
+        let mut line = Vec::new();
+        let mut state_told: Option<Instant> = None;
+        for byte in BufReader::new(reader).bytes() {
+            let byte = byte.unwrap_or(b'\n');
+            if byte != b'\n' && byte != b'\r' {
+                if line.len() < LINE {
+                    line.push(byte);
+                }
+                continue;
+            }
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            line.clear();
+            let is_state = byte == b'\r';
+            if text.is_empty() || is_state && state_told.is_some_and(|at| at.elapsed() < STATES) {
+                continue;
+            }
+            if is_state {
+                state_told = Some(Instant::now());
+            }
+            if sender.send(text).is_err() {
                 return;
             }
+        }
+        let rest = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if !rest.is_empty() {
+            // Nobody listens any more if this fails.
+            let _ = sender.send(rest);
         }
     });
     lines

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::fsx::{self, FsError};
 use crate::model::layout::weight_layout;
-use crate::model::weights::{INDEX_FILE, LinearSource, SINGLE_FILE, Weights};
+use crate::model::weights::{LinearSource, SINGLE_FILE, Weights};
 use crate::model::{ModelConfig, ModelError};
 use crate::quant::checkpoint::Checkpoint;
 use crate::stages::{Context, StageError};
@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use tacq_protocol::artifact::file;
+use tacq_protocol::command::is_shown;
 use tch::{Device, Kind};
 
 /// Name of the file in a model folder that says what the model is.
@@ -64,19 +65,27 @@ pub fn write(
     Ok(writer.commit()?)
 }
 
-/// Links whatever lies beside the weights.
+/// Shows a model folder as it is, but for what is in no key.
+pub fn show(model: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|e| FsError::new("create", folder, e))?;
+    link_others(model, folder)?;
+    link(model, folder, CONFIG)?;
+    Weights::open(model)?.names_of_files().iter().try_for_each(|name| link(model, folder, name))
+}
+
+fn link(model: &Path, folder: &Path, name: &str) -> Result<()> {
+    let to = folder.join(name);
+    Ok(std::os::unix::fs::symlink(model.join(name), &to).map_err(|e| FsError::new("link", &to, e))?)
+}
+
+/// Links what lies beside the weights.
 fn link_others(model: &Path, folder: &Path) -> Result<()> {
     for entry in fs::read_dir(model).map_err(|e| FsError::new("list", model, e))? {
         let path = entry.map_err(|e| FsError::new("list", model, e))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_weights = name == INDEX_FILE
-            || [".safetensors", ".bin", ".pth", ".gguf"].iter().any(|end| name.ends_with(end));
-        // A hub's folder may hold other formats of the weights; nothing is to find those.
-        if is_weights || name == CONFIG || !path.is_file() {
-            continue;
+        if is_shown(&name) && name != CONFIG && path.is_file() {
+            link(model, folder, &name)?;
         }
-        let link = folder.join(&name);
-        std::os::unix::fs::symlink(&path, &link).map_err(|e| FsError::new("link", &link, e))?;
     }
     Ok(())
 }
