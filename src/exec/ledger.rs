@@ -98,11 +98,11 @@ impl<'a> Ledger<'a> {
             return Ok(None);
         }
         let stage = self.stage(id);
-        let identity = stage.identity.as_ref().expect("blocked stages are never ready");
+        let payload = self.sweep.plan.payload(id).expect("blocked stages are never ready");
         if self.waits_for_room && !self.has_room_beside_others(id)? {
             return Ok(None);
         }
-        match self.sweep.store.reserve(&identity.payload)? {
+        match self.sweep.store.reserve(&payload)? {
             Lookup::Hit(artifact) => {
                 self.saved_secs += artifact.manifest.execution.engine.wall_secs;
                 self.is_there(id);

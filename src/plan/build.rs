@@ -1,7 +1,7 @@
 //! Expands an experiment's trials into stages, each once.
 
 use super::commands::Artifacts;
-use super::graph::{Identity, Plan, PlannedTrial, Role, Stage, StageId};
+use super::graph::{Plan, PlannedTrial, Role, Stage, StageId};
 use super::label::Labels;
 use super::source::{self, SourceProblem};
 use crate::digest::canonical_json;
@@ -9,9 +9,10 @@ use crate::hub::Hub;
 use crate::spec::dataset::{Content, Dataset, Decoding, Measure, Part, Task};
 use crate::spec::experiment::{CalibrationSampling, Each, Method, Tacq, Uniform};
 use crate::spec::{Experiment, Position, Trial, model_names, trials};
-use crate::stage_key::{KeyPayload, StageKey};
+use crate::stage_key::{StageKey, canonical_params, key_of};
 use crate::store::SourceDigests;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::{
     DownloadParams, GradientsParams, LocalFiles, QuantizeParams, Reduction, RoundingParams, SaliencyParams,
@@ -36,6 +37,7 @@ pub fn build(experiment: &Experiment, digests: &mut SourceDigests, hub: &Hub) ->
         model_names: model_names(experiment),
         stages: Vec::new(),
         labels: Labels::default(),
+        canonical: Canonical::default(),
         known: BTreeMap::new(),
         sources: BTreeMap::new(),
         model_files: BTreeMap::new(),
@@ -70,6 +72,29 @@ enum Known {
     Blocked(String),
 }
 
+/// The canonical JSON of the parameters met last. A plan has few, and many stages of each.
+#[derive(Default)]
+struct Canonical {
+    known: VecDeque<(StageParams, Rc<str>)>,
+}
+
+impl Canonical {
+    /// How many are remembered.
+    const MOST: usize = 64;
+
+    fn of(&mut self, params: &StageParams) -> Rc<str> {
+        if let Some((_, text)) = self.known.iter().find(|(known, _)| known == params) {
+            return Rc::clone(text);
+        }
+        let text: Rc<str> = canonical_params(params).into();
+        if self.known.len() == Self::MOST {
+            self.known.pop_front();
+        }
+        self.known.push_back((params.clone(), Rc::clone(&text)));
+        text
+    }
+}
+
 pub(super) struct Builder<'a> {
     pub experiment: &'a Experiment,
     pub digests: &'a mut SourceDigests,
@@ -77,6 +102,7 @@ pub(super) struct Builder<'a> {
     pub model_names: Vec<String>,
     pub stages: Vec<Stage>,
     labels: Labels,
+    canonical: Canonical,
     /// Stages by what they are.
     known: BTreeMap<Known, StageId>,
     /// Sources by what the experiment calls them.
@@ -364,7 +390,7 @@ impl Builder<'_> {
                 let label = self.labels.unique(StageKind::Download, parts);
                 let params = StageParams::Download(DownloadParams::Local(LocalFiles { files: Vec::new() }));
                 let inputs = BTreeMap::new();
-                self.push(Stage { label, params, inputs, identity: None, source: None, remote: None })
+                self.push(Stage { label, params, inputs, key: None, source: None, remote: None })
             }
         };
         self.sources.insert(name, id);
@@ -378,24 +404,22 @@ impl Builder<'_> {
         params: StageParams,
         inputs: BTreeMap<Role, StageId>,
     ) -> StageId {
-        let keys = inputs
-            .iter()
-            .map(|(role, &id)| Some((role.clone().into_owned(), *self.stages[id].key()?)))
-            .collect::<Option<BTreeMap<_, _>>>();
-        let identity = keys.map(|keys| {
-            let payload = KeyPayload::new(&params, keys);
-            Identity { key: payload.key(), payload }
+        let keys: Option<Vec<(&str, &StageKey)>> =
+            inputs.iter().map(|(role, &id)| Some((&**role, self.stages[id].key()?))).collect();
+        let key = keys.map(|keys| {
+            let text = self.canonical.of(&params);
+            key_of(params.kind(), &text, keys.into_iter())
         });
         // A stage without a key is told from others by what it would be hashed from.
-        let what = match &identity {
-            Some(identity) => Known::Key(identity.key),
+        let what = match key {
+            Some(key) => Known::Key(key),
             None => Known::Blocked(canonical_json(&(&params, &inputs))),
         };
         if let Some(&id) = self.known.get(&what) {
             return id;
         }
         let label = self.labels.unique(params.kind(), parts);
-        let id = self.push(Stage { label, params, inputs, identity, source: None, remote: None });
+        let id = self.push(Stage { label, params, inputs, key, source: None, remote: None });
         self.known.insert(what, id);
         id
     }

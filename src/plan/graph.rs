@@ -23,8 +23,8 @@ pub struct Stage {
     pub params: StageParams,
     /// The stages it reads, by role.
     pub inputs: BTreeMap<Role, StageId>,
-    /// Its key; none if it rests on a source that is not there.
-    pub identity: Option<Identity>,
+    /// What it is known by; none if it rests on a source that is not there.
+    pub key: Option<StageKey>,
     /// For `download` of what is here: the user's files.
     pub source: Option<Source>,
     /// For `download` of what is not.
@@ -57,15 +57,6 @@ impl fmt::Display for Remote {
     }
 }
 
-/// What a stage is known by.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Identity {
-    /// Everything hashed.
-    pub payload: KeyPayload,
-    /// The hash.
-    pub key: StageKey,
-}
-
 impl Stage {
     /// Its kind.
     pub fn kind(&self) -> StageKind {
@@ -74,7 +65,7 @@ impl Stage {
 
     /// Its key, if its sources are there.
     pub fn key(&self) -> Option<&StageKey> {
-        self.identity.as_ref().map(|i| &i.key)
+        self.key.as_ref()
     }
 }
 
@@ -111,6 +102,14 @@ impl Plan {
         ids.sort_unstable();
         ids.dedup();
         ids
+    }
+
+    /// Everything that is hashed into a stage's key; none if it has no key.
+    pub fn payload(&self, id: StageId) -> Option<KeyPayload> {
+        let stage = &self.stages[id];
+        stage.key?;
+        let key = |(role, &input): (&Role, &StageId)| Some((role.to_string(), self.stages[input].key?));
+        Some(KeyPayload::new(&stage.params, stage.inputs.iter().map(key).collect::<Option<_>>()?))
     }
 
     /// How many stages read one of these, or what is made from it, without these themselves.

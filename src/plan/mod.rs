@@ -11,7 +11,7 @@ mod state;
 mod why;
 
 pub use build::build;
-pub use graph::{Identity, Plan, PlannedTrial, Remote, Stage, StageId};
+pub use graph::{Plan, PlannedTrial, Remote, Stage, StageId};
 pub use source::{Source, SourceFile, SourceProblem};
 pub use state::{Facts, StageState, States};
 pub use why::{Change, Explanation, explain, roots};

@@ -6,6 +6,7 @@ use crate::stage_key::{KeyPayload, StageKey};
 use crate::store::{Artifact, Store, StoreError};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use tacq_protocol::StageKind;
 
 /// One field of a key that differs.
@@ -55,7 +56,7 @@ pub fn explain(
     ids: &[StageId],
     store: &Store,
 ) -> Result<Vec<(StageId, Explanation)>, StoreError> {
-    let mut history = History { store, by_kind: BTreeMap::new() };
+    let mut history = History { store, by_kind: BTreeMap::new(), payloads: BTreeMap::new() };
     ids.iter().map(|&id| Ok((id, explain_one(plan, id, &mut history)?))).collect()
 }
 
@@ -68,8 +69,9 @@ pub fn roots(plan: &Plan, states: &States) -> Vec<StageId> {
 fn explain_one(plan: &Plan, id: StageId, history: &mut History<'_>) -> Result<Explanation, StoreError> {
     let store = history.store;
     let stage = &plan.stages[id];
-    let Some(identity) = &stage.identity else { return Ok(Explanation::Blocked) };
-    if let Some(artifact) = store.get(stage.kind(), &identity.key)? {
+    let Some(payload) = history.payload(plan, id) else { return Ok(Explanation::Blocked) };
+    let key = stage.key().expect("what has a payload has a key");
+    if let Some(artifact) = store.get(stage.kind(), key)? {
         return Ok(Explanation::Hit {
             dir: artifact.dir,
             committed_unix: artifact.manifest.execution.committed_unix,
@@ -81,7 +83,7 @@ fn explain_one(plan: &Plan, id: StageId, history: &mut History<'_>) -> Result<Ex
         let mut causes = Vec::new();
         history.causes(plan, id, &artifact.manifest.payload, &mut causes)?;
         let distance = Distance {
-            other_inputs: !artifact.manifest.payload.inputs.keys().eq(identity.payload.inputs.keys()),
+            other_inputs: !artifact.manifest.payload.inputs.keys().eq(payload.inputs.keys()),
             fields: causes.len(),
             other_label: artifact.manifest.label != stage.label,
             age: std::cmp::Reverse(artifact.manifest.execution.committed_unix),
@@ -115,9 +117,15 @@ struct Distance {
 struct History<'a> {
     store: &'a Store,
     by_kind: BTreeMap<StageKind, Vec<Artifact>>,
+    /// Of planned stages, which are compared with many artifacts.
+    payloads: BTreeMap<StageId, Option<Rc<KeyPayload>>>,
 }
 
 impl History<'_> {
+    fn payload(&mut self, plan: &Plan, id: StageId) -> Option<Rc<KeyPayload>> {
+        self.payloads.entry(id).or_insert_with(|| plan.payload(id).map(Rc::new)).clone()
+    }
+
     fn of_kind(&mut self, kind: StageKind) -> Result<&[Artifact], StoreError> {
         if !self.by_kind.contains_key(&kind) {
             let artifacts = self.store.artifacts(kind)?;
@@ -136,8 +144,7 @@ impl History<'_> {
         found: &mut Vec<Change>,
     ) -> Result<(), StoreError> {
         let stage = &plan.stages[id];
-        let Some(identity) = &stage.identity else { return Ok(()) };
-        let new = &identity.payload;
+        let Some(new) = &self.payload(plan, id) else { return Ok(()) };
         let add = |found: &mut Vec<Change>, field: String, old: String, new: String| {
             let change = Change { stage: stage.label.clone(), field, old, new };
             if !found.contains(&change) {

@@ -2,6 +2,7 @@
 //! raise the kind's version if results change, or restore what changed by accident. `UPDATE_KEYS=1 cargo test --test
 //! driver keys` rewrites what is on record.
 
+use crate::sandbox::{EXPERIMENT, Sandbox};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tacq_protocol::StageParams;
@@ -66,4 +67,24 @@ fn keys_are_those_on_record() {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(found, expected, "{} differs", path.display());
+}
+
+/// Plans take a short way to keys; it must lead to those of the whole payload.
+#[test]
+fn keys_of_plans_are_those_of_their_payloads() {
+    let sandbox = Sandbox::new();
+    let methods = "    - rtn: {group_size: [16, row]}\n    - tacq: {outlier_ratio: [0.01, 0.02], saliency: [tacq, fisher, random]}\n";
+    let start = EXPERIMENT.find("    - gptq").expect("it has methods");
+    let end = EXPERIMENT.find("calibration:").expect("and more");
+    let stages = "stages:\n  score: {command: 'quotes \"and\" \\ ü', env: {A: 'b\"'}, outputs: x}\n  of-it: {command: y, needs: [score], outputs: x}\n";
+    let plan = sandbox.plan(&format!("{}{methods}{}{stages}", &EXPERIMENT[..start], &EXPERIMENT[end..]));
+    assert!(plan.stages.len() > 40, "{}", plan.stages.len());
+    for (id, stage) in plan.stages.iter().enumerate() {
+        assert_eq!(
+            plan.payload(id).expect("all sources are there").key(),
+            *stage.key().unwrap(),
+            "{}",
+            stage.label
+        );
+    }
 }

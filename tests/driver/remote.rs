@@ -71,8 +71,8 @@ fn an_artifact_comes_back_as_it_was_with_its_provenance() {
 #[test]
 fn a_large_file_goes_in_parts_and_comes_back() {
     let (here, plan) = swept();
-    let stage = plan.stages.iter().find(|stage| stage.kind() == StageKind::Gradients).unwrap();
-    let payload = stage.identity.as_ref().unwrap().payload.clone();
+    let stage = plan.stages.iter().position(|stage| stage.kind() == StageKind::Gradients).unwrap();
+    let payload = plan.payload(stage).unwrap();
     let store = here.store();
     fs::remove_dir_all(store.artifact_dir(StageKind::Gradients, &payload.key())).unwrap();
     let Lookup::Miss(reservation) = store.reserve(&payload).unwrap() else { panic!("it was removed") };

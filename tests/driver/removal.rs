@@ -13,8 +13,8 @@ use tacq_sweep::store::{Execution, Lookup, Removal, Store};
 
 /// The payload of the plan's first stage of a kind.
 fn payload(plan: &Plan, kind: StageKind) -> KeyPayload {
-    let stage = plan.stages.iter().find(|stage| stage.kind() == kind).expect("the plan has one");
-    stage.identity.as_ref().expect("its sources are there").payload.clone()
+    let stage = plan.stages.iter().position(|stage| stage.kind() == kind).expect("the plan has one");
+    plan.payload(stage).expect("its sources are there")
 }
 
 fn commit(store: &Store, payload: &KeyPayload) {

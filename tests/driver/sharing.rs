@@ -37,13 +37,14 @@ fn a_reservation_excludes_others_until_it_is_dropped() {
     let sandbox = Sandbox::new();
     let plan = sandbox.plan(EXPERIMENT);
     let store = sandbox.store();
-    let identity = plan.stages[plan.sinks()[0]].identity.as_ref().unwrap();
-    let Lookup::Miss(first) = store.reserve(&identity.payload).unwrap() else { panic!("nothing is stored") };
-    assert!(matches!(store.reserve(&identity.payload).unwrap(), Lookup::Busy));
-    assert!(store.is_reserved(&identity.key));
+    let payload = plan.payload(plan.sinks()[0]).unwrap();
+    let key = payload.key();
+    let Lookup::Miss(first) = store.reserve(&payload).unwrap() else { panic!("nothing is stored") };
+    assert!(matches!(store.reserve(&payload).unwrap(), Lookup::Busy));
+    assert!(store.is_reserved(&key));
     drop(first);
-    assert!(!store.is_reserved(&identity.key));
-    assert!(matches!(store.reserve(&identity.payload).unwrap(), Lookup::Miss(_)));
+    assert!(!store.is_reserved(&key));
+    assert!(matches!(store.reserve(&payload).unwrap(), Lookup::Miss(_)));
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn many_threads_never_hold_one_reservation_together() {
     let sandbox = Sandbox::new();
     let plan = sandbox.plan(EXPERIMENT);
     let store = sandbox.store();
-    let payload = &plan.stages[plan.sinks()[0]].identity.as_ref().unwrap().payload;
+    let payload = &plan.payload(plan.sinks()[0]).unwrap();
     let (holders, taken) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|scope| {
         for _ in 0..8 {

@@ -296,12 +296,12 @@ impl Cluster<'_, '_, '_, '_> {
             Some(Input { label: input.label.clone(), kind: input.kind(), key: *input.key()? })
         });
         let root = self.ledger.sweep.store.root();
-        let identity = stage.identity.as_ref().expect("blocked stages are never submitted");
+        let payload = plan.payload(id).expect("blocked stages are never submitted");
         Ok(JobFile {
             version: VERSION,
             label: stage.label.clone(),
             store: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()),
-            payload: identity.payload.clone(),
+            payload,
             request,
             sources: self.ledger.sources(id),
             inputs: inputs.collect(),

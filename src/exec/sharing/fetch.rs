@@ -140,9 +140,9 @@ impl Fetcher<'_> {
     /// Fetches a stage, unless another process brings or computes it; returns its bytes.
     fn fetch_one(&self, id: StageId, came: &dyn Fn(u64)) -> Result<Option<u64>, RemoteError> {
         let stage = &self.plan.stages[id];
-        let identity = stage.identity.as_ref().expect("what is in a remote store has a key");
+        let payload = self.plan.payload(id).expect("what is in a remote store has a key");
         let reservation = loop {
-            match self.store.reserve(&identity.payload)? {
+            match self.store.reserve(&payload)? {
                 Lookup::Miss(reservation) => break reservation,
                 Lookup::Hit(_) => return Ok(None),
                 // Who computes it has its inputs: then it is waited for when it is its turn. Else it is being fetched.
