@@ -31,4 +31,4 @@ pub use error::ReportError;
 pub use render::BUILT_IN_TEMPLATES;
 pub use row::Row;
 pub use wording::Worded;
-pub use write::{Refresh, ReportSettings, Written, write};
+pub use write::{Refresh, ReportSettings, Written, as_left, can_remember, remember, write};

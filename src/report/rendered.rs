@@ -1,10 +1,14 @@
-//! Which pages need not be rendered again: what went into them is the same, and they are as they were left.
+//! Which tables and pages need not be made again: what went into them is the same, and they are as they were left.
 
+use super::render::built_in;
 use crate::digest::Digest;
 use crate::fsx;
+use crate::plan::{Plan, StageId};
+use crate::spec::{Experiment, model_names};
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,12 +19,28 @@ struct Page {
     output: Digest,
 }
 
-/// A memory in the store, which may be lost: then a page is rendered once more.
+/// All files of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Tables {
+    /// Of what they are made of.
+    inputs: Digest,
+    /// Names and contents, in the order in which they are told.
+    files: Vec<(String, Digest)>,
+}
+
+/// By absolute path; a path that is no text is not remembered.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Known {
+    pages: BTreeMap<String, Page>,
+    tables: BTreeMap<String, Tables>,
+}
+
+/// A memory in the store, which may be lost: then all is made once more.
 #[derive(Debug)]
 pub(super) struct Rendered {
     path: PathBuf,
-    /// By absolute path; a path that is no text is not remembered.
-    pages: BTreeMap<String, Page>,
+    known: Known,
     changed: bool,
 }
 
@@ -28,7 +48,33 @@ impl Rendered {
     pub(super) fn load(store: &Store) -> Self {
         let path = store.rendered_path();
         let bytes = fsx::read_if_exists(&path).ok().flatten().unwrap_or_default();
-        Self { path, pages: serde_json::from_slice(&bytes).unwrap_or_default(), changed: false }
+        Self { path, known: serde_json::from_slice(&bytes).unwrap_or_default(), changed: false }
+    }
+
+    /// The files of a report, if they are what these inputs make.
+    pub(super) fn current_tables(&self, dir: &Path, inputs: Digest) -> Option<Vec<PathBuf>> {
+        let tables = self.known.tables.get(&name_of(dir)?).filter(|tables| tables.inputs == inputs)?;
+        let is_as_left = |(name, digest): &(String, Digest)| {
+            let path = dir.join(name);
+            let found = fsx::read_if_exists(&path).ok().flatten()?;
+            (Digest::of(&found) == *digest).then_some(path)
+        };
+        tables.files.iter().map(is_as_left).collect()
+    }
+
+    /// Notes what the files of a report were made of.
+    pub(super) fn note_tables(&mut self, dir: &Path, inputs: Digest, paths: &[PathBuf]) {
+        let file = |path: &PathBuf| {
+            let found = fsx::read_if_exists(path).ok().flatten()?;
+            Some((path.file_name()?.to_str()?.to_owned(), Digest::of(&found)))
+        };
+        let Some(files) = paths.iter().map(file).collect() else { return };
+        let Some(name) = name_of(dir) else { return };
+        let tables = Tables { inputs, files };
+        if self.known.tables.get(&name) != Some(&tables) {
+            self.known.tables.insert(name, tables);
+            self.changed = true;
+        }
     }
 
     /// Whether a page is what these inputs make.
@@ -37,15 +83,15 @@ impl Rendered {
             let found = fsx::read_if_exists(page).ok().flatten();
             known.inputs == inputs && found.is_some_and(|bytes| Digest::of(&bytes) == known.output)
         };
-        name_of(page).is_some_and(|name| self.pages.get(&name).is_some_and(is_as_left))
+        name_of(page).is_some_and(|name| self.known.pages.get(&name).is_some_and(is_as_left))
     }
 
     /// Notes what a page was made of.
     pub(super) fn note(&mut self, page: &Path, inputs: Digest, text: &str) {
         let Some(name) = name_of(page) else { return };
         let page = Page { inputs, output: Digest::of(text.as_bytes()) };
-        if self.pages.get(&name) != Some(&page) {
-            self.pages.insert(name, page);
+        if self.known.pages.get(&name) != Some(&page) {
+            self.known.pages.insert(name, page);
             self.changed = true;
         }
     }
@@ -55,11 +101,31 @@ impl Rendered {
         if !self.changed {
             return;
         }
-        let text = serde_json::to_vec(&self.pages).expect("plain data");
+        let text = serde_json::to_vec(&self.known).expect("plain data");
         if let Err(error) = fsx::replace(&self.path, &text) {
             tracing::debug!("{error}");
         }
     }
+}
+
+/// What the files of a report are made of, if every trial has its results: the trials, the keys of what answers them, and
+/// the templates; none if some template is a file, which may include others.
+pub(super) fn inputs_of_tables(experiment: &Experiment, plan: &Plan) -> Option<Digest> {
+    let mut text = format!("{} {}\n", env!("CARGO_PKG_VERSION"), experiment.name);
+    for template in &experiment.report.templates {
+        writeln!(text, "{template} {}", Digest::of(built_in(template)?.as_bytes())).expect("text");
+    }
+    // Models are named by what the others are called, too.
+    writeln!(text, "{:?} {:?}", model_names(experiment), experiment.tasks).expect("text");
+    let key = |id: StageId| plan.stages[id].key();
+    for planned in &plan.trials {
+        write!(text, "{:?} {:?}", planned.trial, planned.checkpoint.map(key)).expect("text");
+        for (name, id) in &planned.evaluations {
+            write!(text, " {name} {}", key(*id)?).expect("text");
+        }
+        text.push('\n');
+    }
+    Some(Digest::of(text.as_bytes()))
 }
 
 fn name_of(page: &Path) -> Option<String> {

@@ -11,6 +11,9 @@ use super::rendered::{self, Rendered};
 use super::row::Row;
 use super::summary::groups;
 use crate::fsx;
+use crate::plan::Plan;
+use crate::spec::Experiment;
+use crate::store::Store;
 use minijinja::Value;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +54,27 @@ pub struct Written {
     pub differences: Vec<Difference>,
     /// Evaluations that could not be compared, a sentence each; none if nothing was made anew.
     pub problems: Vec<String>,
+}
+
+/// The files of an experiment's report, if all its results are there and the files are what was made of them; for a run
+/// that found everything, so that it reads none of the results.
+pub fn as_left(experiment: &Experiment, plan: &Plan, store: &Store) -> Option<Vec<PathBuf>> {
+    let inputs = rendered::inputs_of_tables(experiment, plan)?;
+    Rendered::load(store).current_tables(&experiment.report.dir, inputs)
+}
+
+/// Whether [`remember`] can do so: what a template of the user's includes is not known.
+pub fn can_remember(experiment: &Experiment) -> bool {
+    experiment.report.templates.iter().all(|template| render::built_in(template).is_some())
+}
+
+/// Remembers the files of a report of all results, for [`as_left`].
+pub fn remember(experiment: &Experiment, plan: &Plan, store: &Store, paths: &[PathBuf]) {
+    if let Some(inputs) = rendered::inputs_of_tables(experiment, plan) {
+        let mut rendered = Rendered::load(store);
+        rendered.note_tables(&experiment.report.dir, inputs, paths);
+        rendered.save();
+    }
 }
 
 /// Writes the tables and each template's result into `dir`. Each file is replaced as a whole, and only if its contents

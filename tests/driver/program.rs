@@ -311,3 +311,36 @@ fn the_weights_that_the_engine_reads_are_those_in_the_key() {
     let names: Vec<_> = params.files.iter().map(|f| f.path.as_str()).collect();
     assert_eq!(names, ["config.json", "model.safetensors", "tokenizer.json"]);
 }
+
+#[test]
+fn an_idle_run_makes_again_what_is_not_as_it_was_left() {
+    let sandbox = Sandbox::new();
+    let run = |more: &[&str]| {
+        let arguments = [&["run", "exp.yaml"], more].concat();
+        sandbox.sweep_fake(&arguments).expect(0)
+    };
+    run(&[]);
+    let tables = sandbox.tables();
+    let path = |name: &str| sandbox.root.join("results/demo").join(name);
+    for (name, _) in &tables {
+        fs::write(path(name), "edited").unwrap();
+        run(&[]).says(&["0 computed", &format!("results/demo/{name}")]);
+        assert!(sandbox.tables() == tables, "{name} was edited");
+        fs::remove_file(path(name)).unwrap();
+        run(&[]);
+        assert!(sandbox.tables() == tables, "{name} was removed");
+    }
+    let changed = |name: &str| fs::metadata(path(name)).unwrap().modified().unwrap();
+    let before = changed("results.csv");
+    run(&["--set", "report.templates=[matched.md.j2]"]);
+    assert!(path("matched.md").exists());
+    run(&["--set", "name=other"]);
+    assert!(sandbox.read("results/other/results.csv").contains("other,"));
+    run(&["--set", "tasks.prose.n_windows=3"]);
+    assert_ne!(changed("results.csv"), before);
+    run(&[]).says(&["0 computed"]);
+    let back: Vec<_> = sandbox.tables().into_iter().filter(|(name, _)| name != "matched.md").collect();
+    assert!(back == tables);
+    fs::write(sandbox.root.join(".tacq/v1/rendered.json"), "{").unwrap();
+    run(&[]);
+}

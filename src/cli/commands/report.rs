@@ -4,6 +4,7 @@ use super::Opened;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output::{Output, count, table};
+use crate::exec::RunSummary;
 use crate::report::{self, Difference, Refresh, Worded, Written};
 use std::collections::BTreeMap;
 
@@ -46,6 +47,27 @@ pub(super) fn write(opened: &Opened, refresh: Refresh) -> Result<Option<Written>
         experiment.tasks.iter().map(|(name, task)| (name.clone(), task.dataset.clone())).collect();
     let sources = report::Sources { store: &opened.store, homes: &homes };
     Ok(Some(report::write(&experiment.report.dir, &rows, &settings, sources, refresh)?))
+}
+
+/// The tables after a run. They hold whatever is there: after a failure, or an interruption, the trials that are done. A
+/// run that found everything, and the tables as they were made of it, reads no results.
+pub(super) fn after_run(opened: &Opened, summary: &RunSummary) -> Result<Option<Written>, CliError> {
+    let Opened { experiment, plan, store, .. } = opened;
+    let is_whole = summary.trials_done == summary.trials;
+    if summary.computed == 0
+        && is_whole
+        && let Some(paths) = report::as_left(experiment, plan, store)
+    {
+        return Ok(Some(Written { paths, differences: Vec::new(), problems: Vec::new() }));
+    }
+    // Of what is remembered, something is not as it was left: somebody edited it, or made it elsewhere.
+    let is_other = is_whole && report::can_remember(experiment);
+    let refresh = if summary.computed > 0 || is_other { Refresh::Always } else { Refresh::IfResultsChange };
+    let written = write(opened, refresh)?;
+    if let Some(written) = written.as_ref().filter(|_| is_whole) {
+        report::remember(experiment, plan, store, &written.paths);
+    }
+    Ok(written)
 }
 
 /// Says what could not be compared.

@@ -14,7 +14,6 @@ use crate::exec::{
 };
 use crate::fsx::{self, FsError};
 use crate::plan::{StageId, States};
-use crate::report::Refresh;
 use crate::slurm::Slurm;
 use crate::store::StoreError;
 use std::path::{Path, PathBuf};
@@ -47,9 +46,7 @@ pub(super) fn run(
         return plan::plan(&opened, &wanted, plan::View::Counts, output);
     }
     let (Finished { summary, fatal, .. }, folder) = execute(&opened, &wanted, options, verbose, output)?;
-    // Tables hold whatever is there: after a failure, or an interruption, the trials that are done.
-    let refresh = if summary.computed > 0 { Refresh::Always } else { Refresh::IfResultsChange };
-    let written = super::report::write(&opened, refresh);
+    let written = super::report::after_run(&opened, &summary);
     if let Some(path) = options.summary_json {
         let record = RunRecord::new(&opened.experiment.name, summary.clone());
         fsx::write_atomic(path, &serde_json::to_vec_pretty(&record).expect("plain data"))?;
