@@ -11,11 +11,12 @@ use super::rendered::{self, Rendered};
 use super::row::Row;
 use super::summary::groups;
 use crate::fsx;
-use crate::plan::Plan;
+use crate::plan::{Plan, StageId};
 use crate::spec::Experiment;
 use crate::store::Store;
 use minijinja::Value;
 use std::path::{Path, PathBuf};
+use tacq_protocol::artifact::{CheckpointSummary, file};
 
 const RESULTS_CSV: &str = "results.csv";
 const RESULTS_PARQUET: &str = "results.parquet";
@@ -68,8 +69,17 @@ pub fn can_remember(experiment: &Experiment) -> bool {
     experiment.report.templates.iter().all(|template| render::built_in(template).is_some())
 }
 
-/// Remembers the files of a report of all results, for [`as_left`].
+/// Remembers the files of a report of all results, for [`as_left`]; not if the size of a checkpoint is missing, which may
+/// come yet.
 pub fn remember(experiment: &Experiment, plan: &Plan, store: &Store, paths: &[PathBuf]) {
+    let has_size = |id: StageId| {
+        let stage = &plan.stages[id];
+        let read = |key| store.read_json::<CheckpointSummary>(stage.kind(), key, file::CHECKPOINT_SUMMARY);
+        stage.key().is_some_and(|key| matches!(read(key), Ok(Some(_))))
+    };
+    if !plan.trials.iter().filter_map(|planned| planned.checkpoint).all(has_size) {
+        return;
+    }
     if let Some(inputs) = rendered::inputs_of_tables(experiment, plan) {
         let mut rendered = Rendered::load(store);
         rendered.note_tables(&experiment.report.dir, inputs, paths);
