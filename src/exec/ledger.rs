@@ -126,12 +126,10 @@ impl<'a> Ledger<'a> {
     /// Whether there is room for what a stage will write beside the others that are under way. If not, it is looked at again
     /// when they may have left room; without others it failed.
     pub(super) fn has_room(&mut self, id: StageId, others: &[StageId]) -> Result<bool, ExecError> {
-        let bytes = |id| self.sweep.estimates.of(id).map_or(0, |facts| facts.bytes);
-        let (needed, under_way) = (bytes(id), others.iter().map(|&other| bytes(other)).sum());
-        let mut problem = self.room.problem(self.sweep.store, needed, under_way)?;
+        let mut problem = self.room_problem(id, others)?;
         if problem.is_some() && !self.left.is_empty() {
             self.remove_left();
-            problem = self.room.problem(self.sweep.store, needed, under_way)?;
+            problem = self.room_problem(id, others)?;
         }
         let Some(failure) = problem else { return Ok(true) };
         self.frontier.take(id);
@@ -151,9 +149,13 @@ impl<'a> Ledger<'a> {
 
     /// Whether there is room for a stage that is not to begin yet.
     pub(super) fn would_fit(&mut self, id: StageId, others: &[StageId]) -> Result<bool, ExecError> {
+        Ok(self.room_problem(id, others)?.is_none())
+    }
+
+    fn room_problem(&mut self, id: StageId, others: &[StageId]) -> Result<Option<Failure>, StoreError> {
         let bytes = |id| self.sweep.estimates.of(id).map_or(0, |facts| facts.bytes);
-        let (needed, under_way) = (bytes(id), others.iter().map(|&other| bytes(other)).sum());
-        Ok(self.room.problem(self.sweep.store, needed, under_way)?.is_none())
+        let under_way = others.iter().map(|&other| bytes(other)).sum();
+        self.room.problem(self.sweep.store, bytes(id), under_way)
     }
 
     /// `download` of local files: they were hashed when the plan was made, so only their list is stored.

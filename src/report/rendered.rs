@@ -1,4 +1,4 @@
-//! Which tables and pages need not be made again: what went into them is the same, and they are as they were left.
+//! Which reports need not be made again: what went into their tables is the same, and they are as they were left.
 
 use super::render::built_in;
 use crate::digest::Digest;
@@ -11,14 +11,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Page {
-    /// Of all that was rendered.
-    inputs: Digest,
-    /// Of the page.
-    output: Digest,
-}
-
 /// All files of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Tables {
@@ -28,19 +20,12 @@ struct Tables {
     files: Vec<(String, Digest)>,
 }
 
-/// By absolute path; a path that is no text is not remembered.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Known {
-    pages: BTreeMap<String, Page>,
-    tables: BTreeMap<String, Tables>,
-}
-
 /// A memory in the store, which may be lost: then all is made once more.
 #[derive(Debug)]
 pub(super) struct Rendered {
     path: PathBuf,
-    known: Known,
+    /// By absolute path; a path that is no text is not remembered.
+    known: BTreeMap<String, Tables>,
     changed: bool,
 }
 
@@ -53,7 +38,7 @@ impl Rendered {
 
     /// The files of a report, if they are what these inputs make.
     pub(super) fn current_tables(&self, dir: &Path, inputs: Digest) -> Option<Vec<PathBuf>> {
-        let tables = self.known.tables.get(&name_of(dir)?).filter(|tables| tables.inputs == inputs)?;
+        let tables = self.known.get(&name_of(dir)?).filter(|tables| tables.inputs == inputs)?;
         let is_as_left = |(name, digest): &(String, Digest)| {
             let path = dir.join(name);
             let found = fsx::read_if_exists(&path).ok().flatten()?;
@@ -71,27 +56,8 @@ impl Rendered {
         let Some(files) = paths.iter().map(file).collect() else { return };
         let Some(name) = name_of(dir) else { return };
         let tables = Tables { inputs, files };
-        if self.known.tables.get(&name) != Some(&tables) {
-            self.known.tables.insert(name, tables);
-            self.changed = true;
-        }
-    }
-
-    /// Whether a page is what these inputs make.
-    pub(super) fn is_current(&self, page: &Path, inputs: Digest) -> bool {
-        let is_as_left = |known: &Page| {
-            let found = fsx::read_if_exists(page).ok().flatten();
-            known.inputs == inputs && found.is_some_and(|bytes| Digest::of(&bytes) == known.output)
-        };
-        name_of(page).is_some_and(|name| self.known.pages.get(&name).is_some_and(is_as_left))
-    }
-
-    /// Notes what a page was made of.
-    pub(super) fn note(&mut self, page: &Path, inputs: Digest, text: &str) {
-        let Some(name) = name_of(page) else { return };
-        let page = Page { inputs, output: Digest::of(text.as_bytes()) };
-        if self.known.pages.get(&name) != Some(&page) {
-            self.known.pages.insert(name, page);
+        if self.known.get(&name) != Some(&tables) {
+            self.known.insert(name, tables);
             self.changed = true;
         }
     }
@@ -132,49 +98,31 @@ fn name_of(page: &Path) -> Option<String> {
     std::path::absolute(page).ok()?.to_str().map(str::to_owned)
 }
 
-/// What a built-in template makes depends on this, and on the program: the results, the differences, the heading.
-pub(super) fn inputs(
-    template: &str,
-    source: &str,
-    experiment: &str,
-    results: &[u8],
-    differences: &[u8],
-) -> Digest {
-    let parts = [
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        template.as_bytes(),
-        source.as_bytes(),
-        experiment.as_bytes(),
-        results,
-        differences,
-    ];
-    let digests: String = parts.iter().map(|part| Digest::of(part).to_string()).collect();
-    Digest::of(digests.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_current_as_long_as_nothing_changed() {
+    fn tables_are_current_as_long_as_nothing_changed() {
         let dir = tempfile::tempdir().expect("a folder");
         let (store, page) = (Store::new(dir.path()), dir.path().join("table.md"));
         fsx::create_dir_all(store.rendered_path().parent().expect("in a folder")).expect("writable");
-        let of = |results: &[u8]| inputs("table.md.j2", "text", "demo", results, b"none");
+        let of = |results: &[u8]| Digest::of(results);
+        let is_current = |rendered: &Rendered, inputs| rendered.current_tables(dir.path(), inputs).is_some();
         fsx::write(&page, b"| a |").expect("writable");
         let mut rendered = Rendered::load(&store);
-        assert!(!rendered.is_current(&page, of(b"1")));
-        rendered.note(&page, of(b"1"), "| a |");
+        assert!(!is_current(&rendered, of(b"1")));
+        rendered.note_tables(dir.path(), of(b"1"), std::slice::from_ref(&page));
         rendered.save();
         let rendered = Rendered::load(&store);
-        assert!(rendered.is_current(&page, of(b"1")));
-        assert!(!rendered.is_current(&page, of(b"2")), "other results");
-        assert_ne!(of(b"1"), inputs("table.md.j2", "other text", "demo", b"1", b"none"));
-        assert!(!rendered.is_current(&dir.path().join("other.md"), of(b"1")));
+        assert_eq!(rendered.current_tables(dir.path(), of(b"1")), Some(vec![page.clone()]));
+        assert!(!is_current(&rendered, of(b"2")), "other results");
+        assert_eq!(rendered.current_tables(&dir.path().join("other"), of(b"1")), None);
         fsx::write(&page, b"| b |").expect("writable");
-        assert!(!rendered.is_current(&page, of(b"1")), "somebody edited it");
+        assert!(!is_current(&rendered, of(b"1")), "somebody edited it");
+        fsx::write(&page, b"| a |").expect("writable");
+        assert!(is_current(&Rendered::load(&store), of(b"1")));
         fsx::write(&store.rendered_path(), b"{").expect("writable");
-        assert!(!Rendered::load(&store).is_current(&page, of(b"1")), "a damaged memory is an empty one");
+        assert!(!is_current(&Rendered::load(&store), of(b"1")), "a damaged memory is an empty one");
     }
 }

@@ -107,9 +107,7 @@ pub fn write(
     fsx::create_dir_all(dir)?;
     fsx::remove_stale_temporaries(dir)?;
     let results = frame::csv(RESULTS_CSV, frame::results(&rows))?;
-    let kept = kept(dir, &results, refresh)?;
-    let is_kept = kept.is_some();
-    let (differences, problems) = match kept {
+    let (differences, problems) = match kept(dir, &results, refresh)? {
         Some(differences) => (differences, Vec::new()),
         None => {
             let derived = derive(&rows, sources);
@@ -126,31 +124,15 @@ pub fn write(
     let context = Value::from_object(Context::new(&settings.experiment, rows, groups, differences.clone()));
     let mut failures = Vec::new();
     let mut names: Vec<String> = TABLES.map(str::to_owned).to_vec();
-    let of_differences = fsx::read_if_exists(&dir.join(DIFFERENCES_CSV))?.unwrap_or_default();
-    let mut rendered = Rendered::load(sources.store);
     for template in &settings.templates {
-        let made_of = render::built_in(template).map(|source| {
-            rendered::inputs(template, &source, &settings.experiment, &results, &of_differences)
-        });
-        let page = output_name(template, &names).and_then(|name| {
-            let is_current = made_of.is_some_and(|inputs| rendered.is_current(&dir.join(&name), inputs));
-            let text = if is_kept && is_current { None } else { Some(render::render(template, &context)?) };
-            Ok((name, text))
-        });
-        match page {
+        match rendered(template, &names, &context) {
             Ok((name, text)) => {
-                if let Some(text) = text {
-                    put(dir, &name, text.as_bytes())?;
-                    if let Some(inputs) = made_of {
-                        rendered.note(&dir.join(&name), inputs, &text);
-                    }
-                }
+                put(dir, &name, text.as_bytes())?;
                 names.push(name);
             }
             Err(failure) => failures.push(failure),
         }
     }
-    rendered.save();
     if failures.is_empty() {
         Ok(Written { paths: names.iter().map(|name| dir.join(name)).collect(), differences, problems })
     } else {
@@ -173,13 +155,13 @@ fn kept(dir: &Path, results: &[u8], refresh: Refresh) -> Result<Option<Vec<Diffe
     Ok(fsx::read_if_exists(&dir.join(DIFFERENCES_CSV))?.and_then(|bytes| differences::from_csv(&bytes)))
 }
 
-/// Name of what a template makes.
-fn output_name(template: &str, taken: &[String]) -> Result<String, TemplateError> {
+/// Name and contents of what a template makes.
+fn rendered(template: &str, taken: &[String], context: &Value) -> Result<(String, String), TemplateError> {
     let name = render::output_name(template)?;
     if taken.contains(&name) {
         let message =
             format!("it would overwrite {name}, which the report holds already; rename the template");
         return Err(TemplateError { template: template.to_owned(), line: None, message });
     }
-    Ok(name)
+    Ok((name, render::render(template, context)?))
 }
