@@ -1,6 +1,10 @@
 //! Devices, and libtorch settings that decide whether results repeat.
 
-use std::sync::Once;
+use crate::cuda;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 use tacq_protocol::units::{DType, Device as DeviceName};
 use tch::{Cuda, Device, Kind};
 
@@ -54,19 +58,132 @@ pub fn cuda_devices() -> i64 {
 /// The libtorch number format of a stage's dtype.
 pub fn kind(dtype: DType) -> Kind {
     match dtype {
-        DType::F32 => Kind::Float,
+        DType::F32 | DType::Tf32 => Kind::Float,
         DType::Bf16 => Kind::BFloat16,
     }
 }
 
+/// Bytes that others used of a device when this process first looked, and what it may use itself.
+static MEMORY: Mutex<BTreeMap<usize, Memory>> = Mutex::new(BTreeMap::new());
+
+#[derive(Debug, Clone, Copy)]
+struct Memory {
+    of_others: u64,
+    limit: u64,
+}
+
+/// Lets [`free_bytes`] of a CUDA device count with so many bytes for this process; all of it when absent.
+pub fn limit_memory(device: Device, limit: Option<u64>) {
+    let Device::Cuda(index) = device else { return };
+    let mut all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let used = cuda::used_bytes(u16::try_from(index).unwrap_or(u16::MAX)).unwrap_or(0);
+    let memory = all.entry(index).or_insert(Memory { of_others: used, limit: u64::MAX });
+    memory.limit = limit.unwrap_or(u64::MAX);
+}
+
+/// Bytes of a CUDA device that may still be taken; what libtorch took once and holds for its next use is not among them.
+pub fn free_bytes(index: usize) -> usize {
+    let (free, total) = cuda::memory(u16::try_from(index).unwrap_or(u16::MAX)).unwrap_or((0, 0));
+    let all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let allowed = all.get(&index).map_or(u64::MAX, |memory| {
+        let own = total.saturating_sub(free).saturating_sub(memory.of_others);
+        memory.limit.saturating_sub(own)
+    });
+    usize::try_from(free.min(allowed)).unwrap_or(usize::MAX)
+}
+
+/// Waits until a device has done what was asked of it.
+pub fn wait(device: Device) {
+    if let Device::Cuda(index) = device {
+        Cuda::synchronize(index as i64);
+    }
+}
+
+/// What [`allow_tf32`] said last.
+static TF32: AtomicBool = AtomicBool::new(false);
+
+/// Runs `f` with exact f32 products, whatever is allowed around it.
+pub fn with_full_precision<T>(f: impl FnOnce() -> T) -> T {
+    let allowed = TF32.load(Ordering::Relaxed);
+    let _restored = AtEnd(|| allow_tf32(allowed));
+    allow_tf32(false);
+    f()
+}
+
+/// Runs a closure when dropped, also when what comes before panics.
+struct AtEnd<F: Fn()>(F);
+
+impl<F: Fn()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Whether f32 products on CUDA may round their factors to tf32 (10 bits of fraction), for the whole process.
+pub fn allow_tf32(allowed: bool) {
+    if TF32.swap(allowed, Ordering::Relaxed) == allowed {
+        return;
+    }
+    let (context, set) = context_method(c"_ZN2at7Context18setAllowTF32CuBLASEb");
+    // SAFETY: the signature is that of at::Context::setAllowTF32CuBLAS(bool).
+    unsafe {
+        let set: extern "C" fn(*mut c_void, bool) = std::mem::transmute(set);
+        set(context, allowed);
+    }
+}
+
+/// Runs `f` with kernels that give the same bits each time, where libtorch has faster ones that do not.
+pub fn with_repeatable_kernels<T>(f: impl FnOnce() -> T) -> T {
+    let _restored = AtEnd(|| set_repeatable_kernels(false));
+    set_repeatable_kernels(true);
+    f()
+}
+
+fn set_repeatable_kernels(on: bool) {
+    let (context, set) = context_method(c"_ZN2at7Context26setDeterministicAlgorithmsEbb");
+    // SAFETY: the signature is that of at::Context::setDeterministicAlgorithms(bool, bool warn_only).
+    unsafe {
+        let set: extern "C" fn(*mut c_void, bool, bool) = std::mem::transmute(set);
+        set(context, on, false);
+    }
+}
+
+/// Runs `f` with attention kernels that take any shape as it comes. cuDNN's, which libtorch prefers, are planned anew for
+/// each shape, which takes some ten milliseconds.
+pub fn with_unplanned_attention<T>(f: impl FnOnce() -> T) -> T {
+    let _restored = AtEnd(|| set_cudnn_attention(true));
+    set_cudnn_attention(false);
+    f()
+}
+
+fn set_cudnn_attention(on: bool) {
+    let (context, set) = context_method(c"_ZN2at7Context14setSDPUseCuDNNEb");
+    // SAFETY: the signature is that of at::Context::setSDPUseCuDNN(bool).
+    unsafe {
+        let set: extern "C" fn(*mut c_void, bool) = std::mem::transmute(set);
+        set(context, on);
+    }
+}
+
+/// libtorch's only context, and a method of it by its C++ name: tch has none of them, and is bound to one libtorch.
+fn context_method(name: &CStr) -> (*mut c_void, *mut c_void) {
+    let context = cuda::function(c"_ZN2at13globalContextEv");
+    let (Some(context), Some(method)) = (context, cuda::function(name)) else {
+        panic!("libtorch {LIBTORCH_VERSION} has {}", name.to_string_lossy())
+    };
+    // SAFETY: the signature is that of at::globalContext(), which gives a reference.
+    let context: extern "C" fn() -> *mut c_void = unsafe { std::mem::transmute(context) };
+    (context(), method)
+}
+
 /// Settings under which equal inputs give equal results on the same device.
 ///
-/// f32 products on CUDA stay in full precision: libtorch's default, unless an environment variable says otherwise.
+/// Whether f32 products on CUDA are exact is each stage's own matter ([`allow_tf32`]), not the environment's.
 pub fn make_repeatable() {
     // SAFETY: called once at start, before any other thread exists that could read the environment.
     unsafe {
         std::env::remove_var("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE");
-        std::env::set_var("NVIDIA_TF32_OVERRIDE", "0");
+        std::env::remove_var("NVIDIA_TF32_OVERRIDE");
         // cuBLAS repeats its results bit by bit only with a fixed workspace.
         std::env::set_var("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
     }
@@ -97,6 +214,7 @@ mod tests {
 
     #[test]
     fn a_cuda_device_that_is_not_there_is_a_sentence() {
+        let _ = cuda::test_device();
         let index = u16::try_from(cuda_devices()).unwrap() + 7;
         let error = resolve(DeviceName::Cuda(index)).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cuda:{index} ")), "{error}");

@@ -1,5 +1,6 @@
 //! The engine's error: what each module can say, and the failure kind and hint the driver is told.
 
+use crate::cuda::kernel::KernelError;
 use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::fsx::{FsError, io_hint};
@@ -61,6 +62,9 @@ pub enum Error {
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A CUDA kernel of our own cannot be compiled or started.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
     /// libtorch raised an exception.
     #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] TchError),
@@ -85,7 +89,7 @@ impl Error {
             Error::Quant(e) => e.kind(),
             Error::Checkpoint(e) => e.kind(),
             Error::Saliency(e) => e.kind(),
-            Error::Device(_) => FailureKind::Device,
+            Error::Device(_) | Error::Kernel(_) => FailureKind::Device,
             Error::Torch(e) => torch_kind(e),
         }
     }

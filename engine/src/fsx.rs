@@ -3,7 +3,7 @@
 use crate::error::io_kind;
 use serde::Serialize;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use tacq_protocol::FailureKind;
 
@@ -106,6 +106,13 @@ impl AtomicFile {
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         let file = self.file.as_mut().expect("only commit takes the file, and it consumes self");
         file.write_all(bytes).map_err(|e| FsError::new("write", &self.path, e))
+    }
+
+    /// Appends all of another file.
+    pub fn write_all_of(&mut self, mut other: &File) -> Result<(), FsError> {
+        let file = self.file.as_mut().expect("only commit takes the file, and it consumes self");
+        let copied = other.seek(io::SeekFrom::Start(0)).and_then(|_| io::copy(&mut other, file));
+        copied.map(|_| ()).map_err(|e| FsError::new("write", &self.path, e))
     }
 
     /// Flushes, renames into place and flushes the folder.

@@ -5,15 +5,17 @@
 
 mod write;
 
-pub use write::{TensorSpec, TensorWriter};
+pub use write::{TensorPatches, TensorSpec, TensorWriter};
 
+use crate::cuda::staging;
 use crate::fsx::{self, FsError};
 use memmap2::Mmap;
+use rayon::prelude::*;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::path::{Path, PathBuf};
 use tacq_protocol::FailureKind;
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 /// What can be wrong with a safetensors file or with a tensor in it.
 #[derive(Debug, thiserror::Error)]
@@ -176,15 +178,28 @@ impl TensorFile {
 
     /// A copy of the tensor in host memory, in the file's own number format, NaN and infinity refused.
     pub fn get(&self, name: &str) -> Result<Tensor, crate::Error> {
+        self.get_on(name, Device::Cpu)
+    }
+
+    /// [`Self::get`] on a device. What goes to a GPU goes there from the mapped file and is looked through there.
+    pub fn get_on(&self, name: &str, device: Device) -> Result<Tensor, crate::Error> {
         let info = self.info(name)?;
         let bytes = self.bytes(name)?;
         let kind = torch_kind(info.dtype)
             .ok_or_else(|| self.dtype_error(name, "F32, F16, BF16, F64, I64, I32, I16, I8, U8 or BOOL"))?;
+        let shape = shape_of(info);
+        let is_float = matches!(kind, Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double);
+        if device.is_cuda() && !bytes.is_empty() {
+            let tensor = staging::upload(bytes, device)?.f_view_dtype(kind)?.f_reshape(&shape)?;
+            if !is_float || tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0 {
+                return Ok(tensor);
+            }
+        }
         if let Some((position, value)) = first_not_finite(info.dtype, bytes) {
             let (path, name) = (self.path.clone(), name.to_owned());
             return Err(TensorFileError::NotFinite { path, name, value, position }.into());
         }
-        Ok(Tensor::f_from_data_size(bytes, &shape_of(info), kind)?)
+        Ok(Tensor::f_from_data_size(bytes, &shape, kind)?.f_to_device(device)?)
     }
 
     /// [`Self::get`] of a tensor that must have this shape.
@@ -286,16 +301,22 @@ fn torch_kind(dtype: Dtype) -> Option<Kind> {
     })
 }
 
+/// Elements that one thread looks through at a time.
+const CHUNK: usize = 1 << 16;
+
 /// Position and sort of the first element that is NaN or infinite: all exponent bits set.
 fn first_not_finite(dtype: Dtype, bytes: &[u8]) -> Option<(usize, &'static str)> {
     fn in_words<const N: usize>(
         bytes: &[u8],
-        word: impl Fn([u8; N]) -> u64,
+        word: impl Fn([u8; N]) -> u64 + Sync,
         exponent: u64,
         fraction: u64,
     ) -> Option<(usize, &'static str)> {
         let (words, _) = bytes.as_chunks::<N>();
-        let position = words.iter().position(|w| word(*w) & exponent == exponent)?;
+        let is_bad = |w: &[u8; N]| word(*w) & exponent == exponent;
+        let bad_chunk = words.par_chunks(CHUNK).position_first(|chunk| chunk.iter().any(is_bad))?;
+        let first = bad_chunk * CHUNK;
+        let position = first + words[first..].iter().position(is_bad)?;
         let is_nan = word(words[position]) & fraction != 0;
         Some((position, if is_nan { "NaN" } else { "infinity" }))
     }
@@ -307,6 +328,14 @@ fn first_not_finite(dtype: Dtype, bytes: &[u8]) -> Option<(usize, &'static str)>
         Dtype::F64 => in_words(bytes, u64::from_le_bytes, 0x7ff0 << 48, (1 << 52) - 1),
         _ => None,
     }
+}
+
+/// Hands over a tensor's elements as little-endian bytes, row by row, in parts.
+pub fn with_bytes(tensor: &Tensor, take: &mut dyn FnMut(&[u8]) -> crate::Result<()>) -> crate::Result<()> {
+    if tensor.device().is_cuda() {
+        return staging::download(&tensor.f_detach()?, take);
+    }
+    take(&tensor_bytes(tensor)?)
 }
 
 /// A tensor's elements as little-endian bytes in host memory, row by row.

@@ -119,7 +119,7 @@ fn gradients_are_slopes_of_the_loss() {
     let tokens: Vec<i64> = ids.squeeze().try_into().unwrap();
     let loss = |model: &Model| {
         let hidden = model.hidden(&ids, &model.rope(ids.size()[1]).unwrap()).unwrap();
-        model.head.mean_cross_entropy(&hidden.squeeze_dim(0), &tokens).unwrap()
+        scalar(&model.head.mean_cross_entropy(&hidden.squeeze_dim(0), &tokens).unwrap())
     };
     const STEP: f64 = 1e-2;
     for (i, weight) in linear_weights(&model.config).iter().enumerate() {

@@ -57,16 +57,14 @@ impl StageKind {
     /// - all kinds: 1, first release.
     /// - calibrate 2: whole examples of a task beside windows of a text.
     /// - evaluate 2: tasks with answers, windows in batches, records as Parquet.
+    /// - quantize 2, mixed_quantize 2: the factor of the inverse Hessian rounds otherwise; on GPUs also the statistics.
+    /// - gradients 2: on GPUs, products of 16-bit factors are summed in f32.
+    /// - evaluate 3: on GPUs, other batches and other kernels for attention.
     pub fn version(self) -> u32 {
         match self {
-            StageKind::Download
-            | StageKind::Quantize
-            | StageKind::Gradients
-            | StageKind::Saliency
-            | StageKind::Select
-            | StageKind::MixedQuantize
-            | StageKind::Command => 1,
-            StageKind::Calibrate | StageKind::Evaluate => 2,
+            StageKind::Download | StageKind::Saliency | StageKind::Select | StageKind::Command => 1,
+            StageKind::Calibrate | StageKind::Quantize | StageKind::Gradients | StageKind::MixedQuantize => 2,
+            StageKind::Evaluate => 3,
         }
     }
 
@@ -129,6 +127,20 @@ impl StageParams {
             StageParams::MixedQuantize(_) => StageKind::MixedQuantize,
             StageParams::Evaluate(_) => StageKind::Evaluate,
             StageParams::Command(_) => StageKind::Command,
+        }
+    }
+
+    /// The number format of its computation, if it has one.
+    pub fn dtype(&self) -> Option<DType> {
+        match self {
+            StageParams::Quantize(params) | StageParams::MixedQuantize(params) => params.dtype,
+            StageParams::Gradients(params) => Some(params.dtype),
+            StageParams::Evaluate(params) => Some(params.dtype),
+            StageParams::Download(_)
+            | StageParams::Calibrate(_)
+            | StageParams::Saliency(_)
+            | StageParams::Select(_)
+            | StageParams::Command(_) => None,
         }
     }
 }

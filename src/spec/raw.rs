@@ -145,12 +145,12 @@ record! {
     Run is "a mapping with the keys devices, dtype, store and others" {
         /// One engine per entry: cpu or cuda:N. Default: cpu.
         devices: List<Device>,
-        /// Number format of computation: f32 or bf16. Default: f32.
+        /// Number format of computation: f32, tf32 (f32 of which GPUs multiply 10 bits) or bf16. Default: f32.
         dtype: DType,
         /// Number format in which gradients are computed. Default: that of dtype.
         gradient_dtype: DType,
-        /// Examples computed side by side in evaluations, at most. With bf16 it can change a result and is part of the
-        /// keys; default there: 32. With f32 it changes nothing; default: what suits the device.
+        /// Examples computed side by side in evaluations, at most. With bf16 or tf32 it can change a result and is part of
+        /// the keys; default there: 256. With f32 it changes nothing; default: what suits the device.
         batch_size: BatchSize,
         /// Folder of the store. Default: .tacq.
         store: FilePath,

@@ -72,7 +72,7 @@ impl Default for RunSettings {
 }
 
 /// Examples side by side where that can change a result and the file does not say.
-const DEFAULT_FIXED_BATCH: u64 = 32;
+const DEFAULT_FIXED_BATCH: u64 = 256;
 
 impl RunSettings {
     /// What was written, with defaults for the rest.

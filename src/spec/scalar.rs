@@ -204,7 +204,7 @@ keywords! {
         "calibrate" => Calibrate, "quantize" => Quantize, "gradients" => Gradients, "saliency" => Saliency,
         "select" => Select, "mixed_quantize" => MixedQuantize, "evaluate" => Evaluate, "command" => Command
     };
-    DType is "a number format" { "f32" => F32, "bf16" => Bf16 };
+    DType is "a number format" { "f32" => F32, "tf32" => Tf32, "bf16" => Bf16 };
     Score is "a saliency" {
         "tacq" => Tacq, "weight" => Weight, "fisher" => Fisher, "signed" => Signed, "abs_grad" => AbsGrad,
         "msg" => Msg, "qal" => Qal, "random" => Random

@@ -22,7 +22,13 @@ fn answers(root: &Path) -> (Vec<Event>, String) {
         data: BTreeMap::new(),
         output,
         progress: root.to_owned(),
-        run: Run { device: Device::Cpu, threads: None, checkpoint_secs: 30, batch_size: None },
+        run: Run {
+            device: Device::Cpu,
+            threads: None,
+            checkpoint_secs: 30,
+            batch_size: None,
+            device_bytes: None,
+        },
     };
     let mut engine = Command::new(env!("CARGO_BIN_EXE_tacq-fake-engine"))
         .arg("serve")

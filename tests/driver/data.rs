@@ -165,7 +165,7 @@ fn batches_are_in_keys_where_they_can_change_results() {
     };
     assert_eq!(batch(""), None);
     assert_eq!(batch("run: {batch_size: 4}"), None);
-    assert_eq!(batch("run: {dtype: bf16}"), Some(32));
+    assert_eq!(batch("run: {dtype: bf16}"), Some(256));
     assert_eq!(batch("run: {dtype: bf16, batch_size: 4}"), Some(4));
 }
 

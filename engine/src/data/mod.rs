@@ -10,4 +10,4 @@ pub use draw::Draw;
 pub use end_tokens::end_tokens;
 pub use error::DataError;
 pub use sequences::Sequences;
-pub use tokenizer::TextTokenizer;
+pub use tokenizer::{GrowingText, TextTokenizer};

@@ -46,7 +46,50 @@ impl TextTokenizer {
         Ok(self.tokenizer.decode(ids, true).map_err(|e| self.fail(&e))?)
     }
 
+    /// A text that grows token by token; special tokens are left out.
+    pub fn growing(&self) -> GrowingText<'_> {
+        GrowingText {
+            stream: self.tokenizer.decode_stream(true),
+            text: String::new(),
+            n_tokens: 0,
+            is_broken: false,
+        }
+    }
+
     fn fail(&self, error: &tokenizers::Error) -> DataError {
         DataError::Tokenizer { path: self.path.clone(), reason: error.to_string() }
+    }
+}
+
+/// The text of a sequence of tokens that gets longer, without decoding it anew each time. Lacks the last character while
+/// some of its bytes are to come.
+pub struct GrowingText<'a> {
+    stream: DecodeStream<'a>,
+    text: String,
+    n_tokens: usize,
+    is_broken: bool,
+}
+
+/// The tokenizer's own.
+type DecodeStream<'a> = tokenizers::tokenizer::DecodeStream<
+    'a,
+    tokenizers::ModelWrapper,
+    tokenizers::NormalizerWrapper,
+    tokenizers::PreTokenizerWrapper,
+    tokenizers::PostProcessorWrapper,
+    tokenizers::DecoderWrapper,
+>;
+
+impl GrowingText<'_> {
+    /// The text of `ids`, of which those of the last call are the first; `None` once they cannot be decoded.
+    pub fn grow(&mut self, ids: &[u32]) -> Option<&str> {
+        for &id in &ids[self.n_tokens..] {
+            match self.stream.step(id) {
+                Ok(more) => self.text.push_str(&more.unwrap_or_default()),
+                Err(_) => self.is_broken = true,
+            }
+        }
+        self.n_tokens = ids.len();
+        (!self.is_broken).then_some(&self.text)
     }
 }

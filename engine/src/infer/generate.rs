@@ -67,40 +67,130 @@ pub fn generate(
     runner.check(prompts.iter().flat_map(|prompt| &prompt.ids))?;
     let sequences: Vec<_> =
         prompts.iter().map(|prompt| Sequence { ids: &prompt.ids, limit: prompt.ids.len() - 1 }).collect();
-    let mut limit = Limit::new(options.batch_size);
-    for group in plan::groups(&sequences, GROUP_OVERHEAD) {
-        let prefix = runner.prefix(&group, &prompts[group.members[0]].ids)?;
-        let mut waiting: VecDeque<usize> = group.members.iter().copied().collect();
+    let mut work = Work { runner: &runner, prompts, generation, stop, limit: Limit::new(options.batch_size) };
+    let groups = plan::groups(&sequences, GROUP_OVERHEAD);
+    if runner.space.is_host() {
+        // Attention reads a shared beginning where it is, so all rows of a batch have the same one.
+        for group in groups.chunks(1) {
+            let prefix = runner.prefix(&group[0], &prompts[group[0].members[0]].ids)?;
+            work.run(group, options, || Beginnings::Shared(&prefix), on_batch)?;
+        }
+        Ok(())
+    } else {
+        // Rows are kept whole: it is copied, and any prompts may stand side by side.
+        work.run(&groups, options, || Beginnings::Copied(Copied::new(&groups, prompts.len())), on_batch)
+    }
+}
+
+/// What all batches have in common.
+struct Work<'a> {
+    runner: &'a Runner<'a>,
+    prompts: &'a [Prompt],
+    generation: &'a Generation,
+    stop: &'a dyn Fn(usize, &[u32]) -> bool,
+    limit: Limit,
+}
+
+impl Work<'_> {
+    /// Continues the prompts of these groups.
+    fn run<'b>(
+        &mut self,
+        groups: &[plan::Group],
+        options: &Options,
+        beginnings: impl Fn() -> Beginnings<'b>,
+        on_batch: OnBatch<'_>,
+    ) -> Result<()> {
+        let (runner, prompts, generation) = (self.runner, self.prompts, self.generation);
+        // Longest first in each group, so that a group's rest never needs more room.
+        let order: Vec<usize> = groups.iter().flat_map(|group| group.members.iter().copied()).collect();
+        let mut place = vec![0; prompts.len()];
+        order.iter().enumerate().for_each(|(at, &prompt)| place[prompt] = at);
+        let mut waiting = VecDeque::from(order);
         while !waiting.is_empty() {
-            // Longest first: what is left never needs more room than the first.
-            let room = prompts[waiting[0]].ids.len() - prefix.len + generation.max_new_tokens;
-            let n = limit.get().min(runner.rows_in(options.cache_bytes, room)).min(waiting.len());
-            let mut batch =
-                Batch { runner: &runner, prefix: &prefix, prompts, generation, stop, rows: Vec::new() };
+            let beginnings = beginnings();
+            let longest = waiting.iter().map(|&i| prompts[i].ids.len()).max().unwrap_or(0);
+            let room = longest - beginnings.shared_len() + generation.max_new_tokens;
+            let n = self.limit.get().min(runner.rows_in(options.cache_bytes, room)).min(waiting.len());
+            let stop = self.stop;
+            let mut batch = Batch { runner, beginnings, prompts, generation, stop, rows: Vec::new() };
             if let Err(error) = batch.run(n, room, &mut waiting, on_batch) {
-                limit.halve_after(error, n)?;
+                self.limit.halve_after(error, n)?;
                 // Begun continuations begin again: computed anew, they come out the same.
                 waiting.extend(batch.rows.iter().map(|row| row.prompt));
-                let longest_first = |&i: &usize| (std::cmp::Reverse(prompts[i].ids.len()), i);
-                waiting.make_contiguous().sort_by_key(longest_first);
+                waiting.make_contiguous().sort_by_key(|&i| place[i]);
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// How the rows of a batch come by what their prompts share with others.
+enum Beginnings<'a> {
+    /// All rows have this one, and the cache is made after it.
+    Shared(&'a Prefix),
+    /// Each row has a copy of its group's.
+    Copied(Copied<'a>),
+}
+
+/// Beginnings by group; the last one that was computed is kept.
+struct Copied<'a> {
+    groups: &'a [plan::Group],
+    /// The group of each prompt.
+    group_of: Vec<usize>,
+    computed: Option<(usize, Prefix)>,
+}
+
+impl<'a> Copied<'a> {
+    fn new(groups: &'a [plan::Group], prompts: usize) -> Self {
+        let mut group_of = vec![0; prompts];
+        for (nth, group) in groups.iter().enumerate() {
+            group.members.iter().for_each(|&prompt| group_of[prompt] = nth);
+        }
+        Self { groups, group_of, computed: None }
+    }
+
+    /// The beginning of a prompt.
+    fn of(&mut self, prompt: usize, runner: &Runner<'_>, ids: &[u32]) -> Result<&Prefix> {
+        let group = self.group_of[prompt];
+        if self.computed.as_ref().is_none_or(|(computed, _)| *computed != group) {
+            // Two need not be there at once.
+            self.computed = None;
+            self.computed = Some((group, runner.prefix(&self.groups[group], ids)?));
+        }
+        Ok(&self.computed.as_ref().expect("just computed").1)
+    }
+}
+
+impl Beginnings<'_> {
+    /// Tokens that the cache does not count.
+    fn shared_len(&self) -> usize {
+        match self {
+            Beginnings::Shared(prefix) => prefix.len,
+            Beginnings::Copied(_) => 0,
+        }
+    }
+
+    /// Tokens of a prompt that need not be computed for it alone.
+    fn len_of(&self, prompt: usize) -> usize {
+        match self {
+            Beginnings::Shared(prefix) => prefix.len,
+            Beginnings::Copied(copied) => copied.groups[copied.group_of[prompt]].prefix,
+        }
+    }
 }
 
 /// A continuation under way; its place in [`Batch::rows`] is its row in the cache.
 struct Row {
     prompt: usize,
     ids: Vec<u32>,
-    /// Tokens of the row in the cache: the prompt after the prefix, and all of `ids` but the last.
+    /// Tokens of the row in the cache, not counting a shared beginning: the prompt, and all of `ids` but the last.
     cached: usize,
 }
 
 /// Continuations side by side.
 struct Batch<'a> {
     runner: &'a Runner<'a>,
-    prefix: &'a Prefix,
+    beginnings: Beginnings<'a>,
     prompts: &'a [Prompt],
     generation: &'a Generation,
     stop: &'a dyn Fn(usize, &[u32]) -> bool,
@@ -118,7 +208,10 @@ impl Batch<'_> {
         waiting: &mut VecDeque<usize>,
         on_batch: OnBatch<'_>,
     ) -> Result<()> {
-        let mut cache = self.runner.cache(self.prefix, n, room)?;
+        let mut cache = match &self.beginnings {
+            Beginnings::Shared(prefix) => self.runner.cache(Some(prefix), n, room)?,
+            Beginnings::Copied(_) => self.runner.cache(None, n, room)?,
+        };
         loop {
             while self.rows.len() < n && !waiting.is_empty() {
                 let done = self.admit(n, &mut cache, waiting)?;
@@ -149,13 +242,21 @@ impl Batch<'_> {
         while self.rows.len() < n
             && let Some(&prompt) = waiting.front()
         {
-            let ids = &self.prompts[prompt].ids[self.prefix.len..];
+            let (all, begun) = (&self.prompts[prompt].ids, self.beginnings.len_of(prompt));
+            let ids = &all[begun..];
             if !packed.is_empty() && packed.len() + ids.len() > self.runner.pass_tokens {
                 break;
             }
-            waiting.pop_front();
             let row = self.rows.len();
-            self.rows.push(Row { prompt, ids: Vec::new(), cached: ids.len() });
+            let shared = self.beginnings.shared_len();
+            if let Beginnings::Copied(copied) = &mut self.beginnings
+                && let Some(prefix) = &copied.of(prompt, self.runner, all)?.cache
+            {
+                cache.adopt(prefix, row)?;
+            }
+            // From here on it is the row's: a failure finds it there.
+            waiting.pop_front();
+            self.rows.push(Row { prompt, ids: Vec::new(), cached: all.len() - shared });
             // Only a prompt longer than a pass has more than one part, and it comes first.
             let parts = ids.chunks(self.runner.pass_tokens).enumerate();
             for (i, part) in parts {
@@ -163,7 +264,7 @@ impl Batch<'_> {
                     let _ = self.runner.hidden(cache, &packed)?;
                     packed = Packed::default();
                 }
-                packed.push(row, i * self.runner.pass_tokens, self.prefix.len, part);
+                packed.push(row, begun - shared + i * self.runner.pass_tokens, shared, part);
             }
             last.push(packed.len() - 1);
         }
@@ -174,9 +275,10 @@ impl Batch<'_> {
     /// One more token for every row.
     fn step(&mut self, cache: &mut Cache) -> Result<Vec<(usize, Generated)>> {
         let mut packed = Packed::default();
+        let shared = self.beginnings.shared_len();
         for (i, row) in self.rows.iter_mut().enumerate() {
             let token = row.ids.last().expect("a row has a token once it is admitted");
-            packed.push(i, row.cached, self.prefix.len, &[*token]);
+            packed.push(i, row.cached, shared, &[*token]);
             row.cached += 1;
         }
         let hidden = self.runner.hidden(cache, &packed)?;

@@ -49,12 +49,13 @@ pub struct Options {
     /// Most sequences computed side by side; fewer where the caches would exceed `cache_bytes`, and half as many each
     /// time that memory runs out.
     pub batch_size: usize,
-    /// Most bytes of keys and values of the sequences in a batch; a single sequence may exceed it.
-    pub cache_bytes: usize,
+    /// Most bytes of keys and values of the sequences in a batch; a single sequence may exceed it. When absent, 4 GiB on
+    /// the host, half of what is free on a GPU.
+    pub cache_bytes: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_size: 32, cache_bytes: 4 << 30 }
+        Self { batch_size: 32, cache_bytes: None }
     }
 }

@@ -4,15 +4,17 @@ use super::cache::{Cache, Space};
 use super::kernel::{floats, silu_mul};
 use super::packed::Packed;
 use super::{ROWS, plan};
-use crate::Result;
 use crate::model::{Block, Model, ModelError, Proj, Rope};
+use crate::{Result, device};
 use std::rc::Rc;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Tokens of a pass on the CPU: enough for products to run at full speed, few enough for the cache.
 const HOST_TOKENS: usize = 1024;
 /// Tokens of a pass on a device with memory to spare.
 const DEVICE_TOKENS: usize = 8192;
+/// Bytes of keys and values on the host where nobody says how many.
+const HOST_CACHE_BYTES: usize = 4 << 30;
 
 /// A model ready for packed tokens.
 pub struct Runner<'a> {
@@ -28,7 +30,8 @@ pub struct Runner<'a> {
 pub struct Prefix {
     /// How many.
     pub len: usize,
-    cache: Option<Rc<Cache>>,
+    /// Their keys and values; absent if there are none.
+    pub cache: Option<Rc<Cache>>,
 }
 
 impl<'a> Runner<'a> {
@@ -64,13 +67,17 @@ impl<'a> Runner<'a> {
         Ok(Prefix { len: ids.len(), cache: Some(Rc::new(cache)) })
     }
 
-    /// Room for `rows` sequences of `tokens` each after the prefix.
-    pub fn cache(&self, prefix: &Prefix, rows: usize, tokens: usize) -> Result<Cache> {
-        Cache::new(self.space, prefix.cache.clone(), rows, tokens)
+    /// Room for `rows` sequences of `tokens` each, after the prefix if there is one.
+    pub fn cache(&self, prefix: Option<&Prefix>, rows: usize, tokens: usize) -> Result<Cache> {
+        Cache::new(self.space, prefix.and_then(|prefix| prefix.cache.clone()), rows, tokens)
     }
 
-    /// How many sequences of `tokens` fit in `bytes`, at least one.
-    pub fn rows_in(&self, bytes: usize, tokens: usize) -> usize {
+    /// How many sequences of `tokens` fit in `bytes` (see [`super::Options::cache_bytes`]), at least one.
+    pub fn rows_in(&self, bytes: Option<usize>, tokens: usize) -> usize {
+        let bytes = bytes.unwrap_or_else(|| match self.space.device {
+            Device::Cuda(index) => device::free_bytes(index) / 2,
+            _ => HOST_CACHE_BYTES,
+        });
         (bytes / (self.space.bytes_per_token() * tokens.max(1))).max(1)
     }
 

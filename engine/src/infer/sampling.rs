@@ -1,5 +1,7 @@
 //! Drawing tokens such that neither batch nor order changes a draw.
 
+mod device;
+
 use super::kernel::floats;
 use crate::Result;
 use rayon::prelude::*;
@@ -82,9 +84,14 @@ pub fn choose(decoding: &Decoding, logits: &Tensor, draws: &[(u64, u64)]) -> Res
             Ok(best.into_iter().zip(value).map(finite).collect())
         }
         Decoding::Sample { temperature, top_p, seed } => {
-            let logits = logits.f_to_device(Device::Cpu)?.f_contiguous()?;
-            let vocab = logits.size()[1] as usize;
             let (temperature, top_p, seed) = (temperature.to_f64(), top_p.to_f64(), seed.get());
+            if logits.device() != Device::Cpu {
+                let u: Vec<f64> =
+                    draws.iter().map(|&(example, position)| uniform(seed, example, position)).collect();
+                return device::nucleus(logits, temperature, top_p, &u);
+            }
+            let logits = logits.f_contiguous()?;
+            let vocab = logits.size()[1] as usize;
             let pick = |(logits, (example, position)): (&[f32], &(u64, u64))| {
                 nucleus(logits, temperature, top_p, uniform(seed, *example, *position))
             };

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::model::Model;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 /// A group of its own must save more than this many tokens.
 const GROUP_OVERHEAD: usize = 128;
@@ -120,7 +120,7 @@ fn score_rows(
     rows: &[Row],
 ) -> Result<Vec<(usize, usize, f64)>> {
     let longest = members.iter().map(|&i| rows[i].ids.len() - prefix.len).max().unwrap_or(0);
-    let mut cache = runner.cache(prefix, members.len(), longest)?;
+    let mut cache = runner.cache(Some(prefix), members.len(), longest)?;
     let mut scores = Vec::new();
     let mut packed = Packed::default();
     let mut wanted = Vec::new();
@@ -158,21 +158,12 @@ fn flush(
     let hidden = runner.hidden(cache, packed)?;
     for part in wanted.chunk_by(|a, b| a.0 == b.0).collect::<Vec<_>>().chunks(runner.logit_rows()) {
         let tokens: Vec<usize> = part.iter().map(|of_token| of_token[0].0).collect();
-        let logits = runner.logits(&hidden, &tokens)?.f_to_device(Device::Cpu)?.f_contiguous()?;
-        let vocab = logits.size()[1] as usize;
-        let logits = floats::of(&logits);
-        let found: Vec<Vec<(usize, usize, f64)>> = part
-            .par_iter()
-            .zip(logits.par_chunks_exact(vocab))
-            .map(|(of_token, logits)| {
-                let log_sum = log_sum_exp(logits);
-                let read = |(_, row, w): &(usize, usize, Wanted)| {
-                    (*row, w.choice, f64::from(logits[w.token as usize]) - log_sum)
-                };
-                of_token.iter().map(read).collect()
-            })
-            .collect();
-        for score in found.into_iter().flatten() {
+        let logits = runner.logits(&hidden, &tokens)?;
+        let found =
+            if logits.device() == Device::Cpu { on_host(&logits, part)? } else { on_device(&logits, part)? };
+        let wanted = part.iter().copied().flatten();
+        for (&(_, row, w), log_p) in wanted.zip(found) {
+            let score = (row, w.choice, log_p);
             if !score.2.is_finite() {
                 return Err(InferError::NotFinite { prompt: rows[score.0].prompt }.into());
             }
@@ -182,6 +173,37 @@ fn flush(
     *packed = Packed::default();
     wanted.clear();
     Ok(())
+}
+
+/// log p of what is wanted of each token, in order, from its row of `logits` [n, vocab].
+fn on_host(logits: &Tensor, part: &[&[(usize, usize, Wanted)]]) -> Result<Vec<f64>> {
+    let logits = logits.f_contiguous()?;
+    let vocab = logits.size()[1] as usize;
+    let of_token = |(of_token, logits): (&&[(usize, usize, Wanted)], &[f32])| {
+        let log_sum = log_sum_exp(logits);
+        let read = |(_, _, w): &(usize, usize, Wanted)| f64::from(logits[w.token as usize]) - log_sum;
+        of_token.iter().map(read).collect::<Vec<_>>()
+    };
+    let found: Vec<_> =
+        part.par_iter().zip(floats::of(&logits).par_chunks_exact(vocab)).map(of_token).collect();
+    Ok(found.concat())
+}
+
+/// [`on_host`] where the logits are, of which there are too many to bring them here.
+fn on_device(logits: &Tensor, part: &[&[(usize, usize, Wanted)]]) -> Result<Vec<f64>> {
+    let vocab = logits.size()[1];
+    let (mut rows, mut places) = (Vec::new(), Vec::new());
+    for (row, of_token) in part.iter().enumerate() {
+        for (_, _, w) in *of_token {
+            rows.push(row as i64);
+            places.push(row as i64 * vocab + i64::from(w.token));
+        }
+    }
+    let place = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(logits.device());
+    let wide = logits.f_to_kind(Kind::Double)?;
+    let log_sums = wide.f_logsumexp(-1, false)?.f_index_select(0, &place(&rows)?)?;
+    let found = wide.f_reshape([-1])?.f_index_select(0, &place(&places)?)?.f_sub(&log_sums)?;
+    Ok(Vec::try_from(found.f_to_device(Device::Cpu)?)?)
 }
 
 /// log Σ e^x in f64.

@@ -2,12 +2,11 @@
 
 use super::memory::Limit;
 use super::packed::Packed;
-use super::plan::Group;
 use super::runner::Runner;
 use super::{InferError, Options};
 use crate::Result;
 use crate::model::Model;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// Mean cross-entropy, in nats, of each window's predictions of its tokens but the first. Handed over batch by batch
 /// in order, each with its window's position.
@@ -45,8 +44,7 @@ pub fn windows(
 
 fn losses(model: &Model, runner: &Runner<'_>, windows: &[Vec<u32>]) -> Result<Vec<f64>> {
     let longest = windows.iter().map(Vec::len).max().unwrap_or(0);
-    let none = runner.prefix(&Group { prefix: 0, members: Vec::new() }, &[])?;
-    let mut cache = runner.cache(&none, windows.len(), longest)?;
+    let mut cache = runner.cache(None, windows.len(), longest)?;
     // [tokens of all windows, hidden], pass by pass.
     let mut hidden: Vec<Tensor> = Vec::new();
     let mut packed = Packed::default();
@@ -79,5 +77,5 @@ fn losses(model: &Model, runner: &Runner<'_>, windows: &[Vec<u32>]) -> Result<Ve
         losses.push(model.head.mean_cross_entropy(&h, &targets)?);
         start += targets.len() as i64;
     }
-    Ok(losses)
+    Ok(Vec::try_from(Tensor::f_stack(&losses, 0)?.f_to_device(Device::Cpu)?)?)
 }

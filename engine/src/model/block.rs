@@ -6,6 +6,7 @@
 //! h ─ attn_norm ─ q,k,v ─ attention ─ o ─(+h)─ mlp_norm ─ gate,up ─ mlp_activation ─ down ─(+)─ h'
 //! ```
 
+use super::norm::rms_norm;
 use super::{LinearSource, ModelConfig, Rope, Weights};
 use crate::Result;
 use crate::tensorfile::TensorFileError;
@@ -230,7 +231,7 @@ fn load_weight(
 ) -> Result<Tensor> {
     let name = proj.weight_name(layer);
     let (rows, cols) = proj.shape(config);
-    let replaced = source.map(|s| s.linear(&name)).transpose()?.flatten();
+    let replaced = source.map(|s| s.linear(&name, device)).transpose()?.flatten();
     let Some(tensor) = replaced else {
         return weights.get_shaped(&name, &[rows, cols], kind, device);
     };
@@ -241,28 +242,22 @@ fn load_weight(
     Ok(tensor.f_to_device(device)?.f_to_kind(kind)?)
 }
 
-/// Root-mean-square norm over the last dimension (arXiv 1910.07467), in f32 whatever the number format:
-/// weight · x / sqrt(mean(x²) + eps).
-pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
-    let wide = x.f_to_kind(Kind::Float)?;
-    let mean_square = wide.f_square()?.f_mean_dim(-1, true, Kind::Float)?;
-    let scale = mean_square.f_add_scalar(eps)?.f_rsqrt()?;
-    Ok(wide.f_mul(&scale)?.f_to_kind(x.kind())?.f_mul(weight)?)
-}
-
 /// Causal attention of projected q [b, t, heads · d], k and v [b, t, kv_heads · d] → [b, t, heads · d].
 pub fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, rope: &Rope, g: Geometry) -> Result<Tensor> {
     let (b, t, width) = q.size3()?;
     // [b, t, n · d] → [b, n, t, d]
     let split = |x: &Tensor, n: i64| x.f_view([b, t, n, g.head_dim])?.f_transpose(1, 2);
     let q = rope.apply(&split(q, g.heads)?)?;
-    // Key and value heads are repeated, each for its group of query heads.
+    // Key and value heads are repeated, each for its group of query heads; kernels that take groups as they are exist for
+    // 16 bit on GPUs.
+    let takes_groups = q.device().is_cuda() && q.kind() != Kind::Float;
     let repeat = |x: Tensor| match g.heads / g.kv_heads {
-        1 => Ok(x),
-        n => x.f_repeat_interleave_self_int(n, 1, g.heads),
+        n if n > 1 && !takes_groups => x.f_repeat_interleave_self_int(n, 1, g.heads),
+        _ => Ok(x),
     };
     let k = repeat(rope.apply(&split(k, g.kv_heads)?)?)?;
     let v = repeat(split(v, g.kv_heads)?)?;
-    let out = Tensor::f_scaled_dot_product_attention::<Tensor>(&q, &k, &v, None, 0.0, true, None, false)?;
+    let grouped = takes_groups && g.heads != g.kv_heads;
+    let out = Tensor::f_scaled_dot_product_attention::<Tensor>(&q, &k, &v, None, 0.0, true, None, grouped)?;
     Ok(out.f_transpose(1, 2)?.f_reshape([b, t, width])?)
 }

@@ -1,12 +1,15 @@
 //! The two ends of the network: token embedding, and final norm with output layer.
 
-use super::block::rms_norm;
+use super::norm::rms_norm;
 use super::{ModelConfig, ModelError, Weights};
 use crate::Result;
 use tch::{Device, Kind, Tensor};
 
-/// Bytes of f32 logits that exist at a time; below the size at which the allocator maps memory anew each time.
-const CHUNK_BYTES: i64 = 26 << 20;
+/// Bytes of f32 logits that exist at a time on the host; below the size at which the allocator maps memory anew each
+/// time.
+const HOST_CHUNK_BYTES: i64 = 26 << 20;
+/// The same on a GPU, whose products want many rows.
+const DEVICE_CHUNK_BYTES: i64 = 1 << 30;
 
 /// Token embedding.
 #[derive(Debug)]
@@ -87,24 +90,26 @@ impl Head {
         Ok(self.normed(h)?.f_linear::<Tensor>(&self.weight, None)?)
     }
 
-    /// Positions whose logits are computed at a time, such that they take about 26 MiB as f32.
+    /// Positions whose logits are computed at a time, such that they take about 26 MiB as f32, or 1 GiB on a GPU.
     pub fn chunk_rows(&self) -> i64 {
-        (CHUNK_BYTES / (4 * self.weight.size()[0])).max(1)
+        let bytes = if self.weight.device().is_cuda() { DEVICE_CHUNK_BYTES } else { HOST_CHUNK_BYTES };
+        (bytes / (4 * self.weight.size()[0])).max(1)
     }
 
     /// Mean cross-entropy, in nats, of predicting each token from those before it: `h` [t, hidden] after the last
-    /// block, `ids` the t tokens. Logits of a whole sequence never exist together; sums are f64.
-    pub fn mean_cross_entropy(&self, h: &Tensor, ids: &[i64]) -> Result<f64> {
+    /// block, `ids` the t tokens. A scalar f64 tensor, for which nothing has waited yet. Logits of a long sequence never
+    /// exist together; sums are f64.
+    pub fn mean_cross_entropy(&self, h: &Tensor, ids: &[i64]) -> Result<Tensor> {
         let predictions = h.size()[0] - 1;
         let targets = Tensor::f_from_slice(ids)?.f_to_device(h.device())?;
-        let mut sum = 0.0;
+        let mut sum = Tensor::f_zeros([], (Kind::Double, h.device()))?;
         for start in (0..predictions).step_by(self.chunk_rows() as usize) {
             let rows = self.chunk_rows().min(predictions - start);
             let logits = self.logits(&h.f_narrow(0, start, rows)?)?.f_to_kind(Kind::Float)?;
             let target = logits.f_gather(1, &targets.f_narrow(0, start + 1, rows)?.f_unsqueeze(1)?, false)?;
             let nll = logits.f_logsumexp(-1, true)?.f_sub(&target)?;
-            sum += nll.f_sum(Kind::Double)?.f_double_value(&[])?;
+            sum = sum.f_add_(&nll.f_sum(Kind::Double)?)?;
         }
-        Ok(sum / predictions as f64)
+        Ok(sum.f_div_scalar(predictions as f64)?)
     }
 }

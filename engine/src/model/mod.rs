@@ -11,6 +11,7 @@ pub mod ends;
 mod error;
 pub mod grad;
 pub mod layout;
+mod norm;
 pub mod rope;
 pub mod weights;
 

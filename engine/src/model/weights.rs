@@ -16,9 +16,8 @@ pub const INDEX_FILE: &str = "model.safetensors.index.json";
 
 /// Linear weights from elsewhere than the model folder, such as a quantized checkpoint.
 pub trait LinearSource {
-    /// The weight of this name as [out, in] in any number format and on any device, or `None` to keep the
-    /// model's own.
-    fn linear(&self, name: &str) -> Result<Option<Tensor>>;
+    /// The weight of this name as [out, in] in any number format on a device, or `None` to keep the model's own.
+    fn linear(&self, name: &str, device: Device) -> Result<Option<Tensor>>;
 }
 
 /// The memory-mapped weights of a model folder.
@@ -108,8 +107,7 @@ impl Weights {
 
     /// A tensor in the given number format on the given device, checked to be finite.
     pub fn get(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
-        let tensor = self.file_of(name)?.get(name)?;
-        Ok(tensor.f_to_device(device)?.f_to_kind(kind)?)
+        Ok(self.file_of(name)?.get_on(name, device)?.f_to_kind(kind)?)
     }
 
     /// [`Self::get`] of a tensor that must have this shape.

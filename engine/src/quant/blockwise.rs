@@ -7,21 +7,23 @@
 
 use super::matrix::{MatrixSpec, QuantizedMatrix};
 use super::{Factor, Hessian, MatrixMask, gptq};
-use crate::Result;
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj, Rope};
+use crate::{Result, device};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tacq_protocol::units::Damp;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// Most tokens of a batch; a longer sequence is a batch of its own. Large enough for efficient products, small
 /// beside the hidden states of the calibration set.
-const BATCH_TOKENS: usize = 4096;
+const HOST_TOKENS: usize = 4096;
+/// The same on a GPU.
+const DEVICE_TOKENS: usize = 16384;
 
 /// Most bytes of a group's inputs that are kept from collecting statistics to applying the quantized weights; the rest
-/// is computed again.
-const KEEP_BYTES: usize = 1 << 30;
+/// is computed again. On a GPU, half of what is free.
+const HOST_KEEP_BYTES: usize = 1 << 30;
 
 /// GPTQ's parameters.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +43,7 @@ pub struct GptqSettings {
 pub struct Original {
     /// Its name, for messages and the checkpoint.
     pub name: String,
-    /// [out, in] f32
+    /// [out, in], in any floating type, on any device
     pub weight: Tensor,
     /// What of it stays in 16 bit.
     pub mask: MatrixMask,
@@ -84,11 +86,12 @@ impl Blockwise {
         sequences: &Sequences,
         rope: Rope,
     ) -> Result<Self> {
+        let tokens = if embedding.weight.device().is_cuda() { DEVICE_TOKENS } else { HOST_TOKENS };
         let mut batches = Vec::new();
         let mut start = 0;
         while start < sequences.len() {
             let length = sequences.get(start).len();
-            let most = start + (BATCH_TOKENS / length).max(1);
+            let most = start + (tokens / length).max(1);
             let same = |&i: &usize| i < most && i < sequences.len() && sequences.get(i).len() == length;
             let rows = (start..).take_while(same).map(|i| sequences.tensor(i)).collect::<Result<Vec<_>>>()?;
             start += rows.len();
@@ -145,14 +148,15 @@ impl Blockwise {
         let (hessian, _) = self.collect(block, |block, h, _| block.attn_norm(h), 0)?;
         self.quantize_group(&[Proj::K, Proj::V, Proj::Q], hessian, block, original, done)?;
 
-        let (hessian, kept) = self.collect(block, attention, KEEP_BYTES)?;
+        let (hessian, kept) = self.collect(block, attention, self.keep_bytes())?;
         self.quantize_group(&[Proj::O], hessian, block, original, done)?;
         self.add_output(Proj::O, block, attention, kept)?;
 
         let (hessian, _) = self.collect(block, |block, h, _| block.mlp_norm(h), 0)?;
         self.quantize_group(&[Proj::Up, Proj::Gate], hessian, block, original, done)?;
 
-        let (hessian, kept) = self.collect(block, activation, if last { 0 } else { KEEP_BYTES })?;
+        let keep_bytes = if last { 0 } else { self.keep_bytes() };
+        let (hessian, kept) = self.collect(block, activation, keep_bytes)?;
         self.quantize_group(&[Proj::Down], hessian, block, original, done)?;
         if !last {
             self.add_output(Proj::Down, block, activation, kept)?;
@@ -183,6 +187,14 @@ impl Blockwise {
         Ok(())
     }
 
+    /// Bytes of inputs that may be kept.
+    fn keep_bytes(&self) -> usize {
+        match self.batches[0].device() {
+            Device::Cuda(index) => device::free_bytes(index) / 2,
+            _ => HOST_KEEP_BYTES,
+        }
+    }
+
     /// Statistics of a part's outputs over the calibration set, with the first outputs up to `keep_bytes`.
     fn collect(&mut self, block: &Block, part: Part, keep_bytes: usize) -> Result<(Hessian, Vec<Tensor>)> {
         let mut hessian: Option<Hessian> = None;
@@ -206,6 +218,10 @@ impl Blockwise {
                 kept.push(inputs);
             }
         }
+        // What is queued on a GPU belongs to this time, not to the next one's.
+        let started = Instant::now();
+        device::wait(self.batches[0].device());
+        self.timings.hessian += started.elapsed();
         Ok((hessian.expect("a calibration set has at least one sequence"), kept))
     }
 
@@ -220,6 +236,7 @@ impl Blockwise {
             };
             *hidden = hidden.f_add(&block.linear(proj).forward(&inputs)?)?;
         }
+        device::wait(self.batches[0].device());
         self.timings.forward += started.elapsed();
         Ok(())
     }
@@ -240,14 +257,15 @@ impl Blockwise {
             let Original { name, weight, mask } = original(proj)?;
             if let Some(hessian) = hessian.take() {
                 let started = Instant::now();
-                factor = Some(Factor::new(&name, hessian.finish()?, damp)?);
+                let hessian = hessian.finish()?;
+                factor = Some(device::with_full_precision(|| Factor::new(&name, hessian, damp))?);
                 self.timings.factor += started.elapsed();
             }
             let started = Instant::now();
             let factor = factor.as_ref().expect("made for the first projection");
-            let matrix = gptq::quantize(&name, &weight, factor, spec, block_size, mask)?;
-            let size = [matrix.shape.rows as i64, matrix.shape.cols as i64];
-            block.set_weight(proj, &Tensor::f_from_slice(&matrix.dequantize())?.f_reshape(size)?)?;
+            let quantize = || gptq::quantize(&name, &weight, factor, spec, block_size, mask);
+            let (matrix, weights) = device::with_full_precision(quantize)?;
+            block.set_weight(proj, &weights)?;
             self.timings.matrices += started.elapsed();
             done.insert(proj, (name, matrix));
         }

@@ -1,3 +1,4 @@
+use super::cuda;
 use crate::error::{torch_kind, without_stack};
 use tacq_protocol::FailureKind;
 use tch::TchError;
@@ -36,6 +37,14 @@ pub enum QuantError {
         /// Times that the damping was added.
         attempts: u32,
     },
+    /// A kernel did not start.
+    #[error("{tensor} cannot be quantized on the GPU: {source}")]
+    Kernel {
+        /// The weight's name.
+        tensor: String,
+        /// What is wrong.
+        source: crate::cuda::kernel::KernelError,
+    },
     /// libtorch refused an operation.
     #[error("libtorch failed while quantizing {tensor}: {}", without_stack(&source.to_string()))]
     Torch {
@@ -47,6 +56,15 @@ pub enum QuantError {
 }
 
 impl QuantError {
+    /// What went wrong on a CUDA device with the weight called `tensor`.
+    pub(super) fn on_cuda(tensor: &str, error: cuda::Error) -> Self {
+        let tensor = tensor.to_owned();
+        match error {
+            cuda::Error::Kernel(source) => QuantError::Kernel { tensor, source },
+            cuda::Error::Torch(source) => QuantError::Torch { tensor, source },
+        }
+    }
+
     /// The failure kind told to the driver.
     pub fn kind(&self) -> FailureKind {
         match self {
@@ -54,6 +72,7 @@ impl QuantError {
             QuantError::HessianNotFinite { .. } | QuantError::NotPositiveDefinite { .. } => {
                 FailureKind::Numerics
             }
+            QuantError::Kernel { .. } => FailureKind::Device,
             QuantError::Torch { source, .. } => torch_kind(source),
         }
     }

@@ -19,8 +19,8 @@ pub struct Factor {
 impl Factor {
     /// Factors `hessian` [cols, cols], which it overwrites, the inputs' statistics of the matrix called `tensor`.
     ///
-    /// Dead features (zero diagonal) get a diagonal of 1. `damp` times the mean diagonal is added until both Cholesky
-    /// factorizations succeed.
+    /// Dead features (zero diagonal) get a diagonal of 1. `damp` times the mean diagonal is added until the Cholesky
+    /// factorization succeeds.
     pub fn new(tensor: &str, mut hessian: Tensor, damp: Damp) -> Result<Factor, QuantError> {
         let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
         if !is_finite(&hessian).map_err(torch)? {
@@ -49,16 +49,20 @@ fn revive(hessian: &mut Tensor) -> Result<Vec<bool>, tch::TchError> {
     Vec::<bool>::try_from(&zero)
 }
 
-/// chol(H⁻¹), upper; nothing when `hessian` or its computed inverse is not positive definite.
+/// chol(H⁻¹), upper; nothing when `hessian` is not positive definite.
+///
+/// With H = V·Vᵀ, V upper, H⁻¹ = V⁻ᵀ·V⁻¹: so U = V⁻¹, and V is the lower Cholesky factor of H with rows and columns in
+/// reverse order, reversed again. One factorization and one triangular inverse, where the inverse of H and its own
+/// factorization would be twice the work and round more.
 fn inverse_factor(hessian: &Tensor) -> Result<Option<Tensor>, tch::TchError> {
-    let (lower, info) = hessian.f_linalg_cholesky_ex(false, false)?;
+    let (lower, info) = hessian.f_flip([0, 1])?.f_linalg_cholesky_ex(false, false)?;
     if info.f_int64_value(&[])? != 0 {
         return Ok(None);
     }
-    let inverse = lower.f_cholesky_inverse(false)?;
-    let (upper, info) = inverse.f_linalg_cholesky_ex(true, false)?;
-    let usable = info.f_int64_value(&[])? == 0 && is_finite(&upper)?;
-    Ok(usable.then_some(upper))
+    let v = lower.f_flip([0, 1])?;
+    let identity = Tensor::f_eye(v.size()[0], (v.kind(), v.device()))?;
+    let upper = v.f_linalg_solve_triangular(&identity, true, true, false)?.f_contiguous()?;
+    Ok(is_finite(&upper)?.then_some(upper))
 }
 
 /// A copy that shares no memory with `tensor`.

@@ -2,10 +2,17 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-/// Columns of one panel of XᵀX. Only panels on and above the diagonal are computed: about 60 % of the products.
-const PANEL: i64 = 192;
+/// Columns of one panel of XᵀX on the host. Only panels on and above the diagonal are computed: about 60 % of the
+/// products.
+const HOST_PANEL: i64 = 192;
+/// The same on a GPU, whose products are slower if they are narrow.
+const DEVICE_PANEL: i64 = 2048;
 
 /// A running sum of XᵀX in f32.
+///
+/// On a GPU inputs in bf16 are multiplied as they are: their products are exact in f32, in which the matrix units add.
+/// At 16384 tokens the sum is then off by 5·10⁻⁵ of its norm against f64, in f32 throughout by 5·10⁻⁶; it takes a
+/// fourteenth of the time.
 ///
 /// The reference keeps a mean in which every sequence counts one, whatever its length; over n sequences that is the sum
 /// over all tokens times 2/n, without a rounding per sequence.
@@ -25,15 +32,22 @@ impl Hessian {
     /// Adds the inputs of whole sequences, [sequences, tokens, features] in any floating type.
     pub fn add(&mut self, inputs: &Tensor) -> Result<(), TchError> {
         let features = self.sum.size()[0];
-        let rows = inputs.f_reshape([-1, features])?.f_to_kind(Kind::Float)?; // [tokens, features]
+        let on_device = self.sum.device().is_cuda();
+        let is_exact = on_device && inputs.kind() == Kind::BFloat16;
+        let rows = inputs.f_reshape([-1, features])?; // [tokens, features]
+        let rows = if is_exact { rows } else { rows.f_to_kind(Kind::Float)? };
         let transposed = rows.f_transpose(0, 1)?;
-        let mut start = 0;
-        while start < features {
-            let width = PANEL.min(features - start);
+        let panel = if on_device { DEVICE_PANEL } else { HOST_PANEL };
+        for start in (0..features).step_by(panel as usize) {
+            let width = panel.min(features - start);
             let mut target = self.sum.f_narrow(0, start, width)?.f_narrow(1, start, features - start)?;
-            let left = transposed.f_narrow(0, start, width)?;
-            let _ = target.f_addmm_(&left, &rows.f_narrow(1, start, features - start)?)?;
-            start += width;
+            let (left, right) =
+                (transposed.f_narrow(0, start, width)?, rows.f_narrow(1, start, features - start)?);
+            let _ = if is_exact {
+                target.f_add_(&left.f_mm_dtype(&right, Kind::Float)?)?
+            } else {
+                target.f_addmm_(&left, &right)?
+            };
         }
         self.sequences += inputs.size()[0];
         Ok(())
@@ -57,7 +71,7 @@ mod tests {
     #[test]
     fn every_sequence_counts_one() {
         tch::manual_seed(0);
-        let features = PANEL + 61;
+        let features = HOST_PANEL + 61;
         let options = (Kind::Float, Device::Cpu);
         let sequences =
             [Tensor::randn([2, 50, features], options), Tensor::randn([1, 150, features], options)];

@@ -5,6 +5,7 @@
 
 pub mod blockwise;
 pub mod checkpoint;
+mod cuda;
 mod error;
 mod factor;
 pub mod gptq;

@@ -50,6 +50,11 @@ impl Histogram {
             counts.iter_mut().zip(part).for_each(|(count, more)| *count += more);
             (sum, max) = (sum + part_sum, max.max(part_max));
         }
+        Self::from_counts(tensor, counts.to_vec(), zeros, max, sum)
+    }
+
+    /// From the scores of each biased exponent, zeros among those of exponent 0.
+    pub fn from_counts(tensor: &str, mut counts: Vec<u64>, zeros: u64, max: f32, sum: f64) -> Histogram {
         counts[0] -= zeros;
         let first = counts.iter().position(|&c| c > 0).unwrap_or(0);
         let end = counts.iter().rposition(|&c| c > 0).map_or(first, |last| last + 1);

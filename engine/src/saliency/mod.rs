@@ -5,6 +5,7 @@
 //! ascending index, so that any ratio up to theirs is a prefix of them.
 
 mod candidates;
+mod device;
 mod error;
 mod histogram;
 mod mask;
@@ -13,6 +14,7 @@ mod score;
 mod top;
 
 pub use candidates::{BestIndices, read_best, write_candidates};
+pub use device::{DeviceCandidates, DeviceInputs, histogram_on_device, scores_on_device};
 pub use error::SaliencyError;
 pub use histogram::Histogram;
 pub use mask::{Mask, read_layout};

@@ -16,7 +16,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    fn new(score: f32, index: u64) -> Candidate {
+    /// A weight at a global index.
+    pub fn new(score: f32, index: u64) -> Candidate {
         Candidate { score, high: (index >> 32) as u32, low: index as u32 }
     }
 

@@ -2,7 +2,7 @@
 
 use super::StageError;
 use crate::fsx::FsError;
-use crate::model::{Model, Rope, cache::ModelCache};
+use crate::model::{Model, ModelConfig, Rope, cache::ModelCache};
 use crate::{Result, device};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -48,6 +48,7 @@ impl<'a> Context<'a> {
     pub fn new(request: &'a Request, sink: &'a dyn Sink, models: &'a mut ModelCache) -> Result<Self> {
         let device = device::resolve(request.run.device)?;
         device::set_threads(request.run.threads);
+        device::limit_memory(device, request.run.device_bytes);
         Ok(Self {
             request,
             device,
@@ -113,13 +114,13 @@ impl<'a> Context<'a> {
 
     /// The rotary table for sequences of up to `length` tokens; says so if the model was not made for so many.
     pub fn rope(&self, model: &Model, length: i64) -> Result<Rope> {
-        self.look_at_length(model, length);
+        self.look_at_length(&model.config, length);
         model.rope(length)
     }
 
     /// Says so if the model was not made for sequences of so many tokens.
-    pub fn look_at_length(&self, model: &Model, length: i64) {
-        if let Some(most) = model.config.max_positions.filter(|most| length > *most) {
+    pub fn look_at_length(&self, config: &ModelConfig, length: i64) {
+        if let Some(most) = config.max_positions.filter(|most| length > *most) {
             let message = format!("sequences of {length} tokens exceed the model's context length of {most}");
             self.log(LogLevel::Warn, message);
         }

@@ -1,5 +1,7 @@
 //! `gradients`: model and calibration set → Σ over sequences of a function of dL/dW, per linear weight.
 
+mod blocks;
+mod device;
 mod lanes;
 mod sums;
 
@@ -11,8 +13,14 @@ use sums::Sums;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::GradientsParams;
 
-/// Sums over all sequences, in their order, with the sums kept in the progress folder now and then.
+/// Sums over all sequences, in their order: on a GPU block by block, on the host sequence by sequence, which spares a
+/// second forward pass.
 pub fn run(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
+    if context.device.is_cuda() { blocks::run(params, None, context) } else { by_sequences(params, context) }
+}
+
+/// Sequences side by side, with the sums kept in the progress folder now and then.
+fn by_sequences(params: &GradientsParams, context: &mut Context<'_>) -> Result<()> {
     let sequences = Sequences::read(context.input(role::CALIBRATION)?)?;
     let model = context.model(context.input(role::MODEL)?, params.dtype)?;
     let rope = context.rope(&model, sequences.longest() as i64)?;

@@ -20,12 +20,14 @@ pub use error::StageError;
 
 use crate::Result;
 use tacq_protocol::StageParams;
+use tacq_protocol::units::DType;
 
 /// Runs the request's stage; on success the artifact is complete and flushed to disk.
 pub fn run(context: &mut Context<'_>) -> Result<()> {
     // Gradients are differentiated by hand, so libtorch never needs to record a graph.
     let _no_grad = tch::no_grad_guard();
     let request = context.request;
+    crate::device::allow_tf32(request.stage.dtype() == Some(DType::Tf32));
     match &request.stage {
         StageParams::Calibrate(params) => calibrate::run(params, context),
         StageParams::Quantize(params) | StageParams::MixedQuantize(params) => quantize::run(params, context),

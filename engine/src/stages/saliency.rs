@@ -6,9 +6,13 @@ use super::Context;
 use crate::model::layout::weight_layout;
 use crate::model::{ModelConfig, Weights};
 use crate::quant::checkpoint::Checkpoint;
-use crate::saliency::{Histogram, ScoreInputs, TopCandidates, scores, write_candidates};
+use crate::saliency::{
+    Candidate, DeviceCandidates, DeviceInputs, Histogram, ScoreInputs, TopCandidates, histogram_on_device,
+    scores, scores_on_device, write_candidates,
+};
 use crate::tensorfile::TensorFile;
 use crate::{Result, fsx};
+use rayon::prelude::*;
 use serde::Serialize;
 use std::path::Path;
 use tacq_protocol::artifact::{TensorShape, file, role};
@@ -29,25 +33,59 @@ pub fn run(params: &SaliencyParams, context: &mut Context<'_>) -> Result<()> {
     let layout = weight_layout(&ModelConfig::read(folder)?);
     let sources = Sources::open(params, context, &weights)?;
     let total: u64 = layout.tensors.iter().map(|t| t.rows * t.cols).sum();
-    let mut top = TopCandidates::new(params.candidates.count_of(total) as usize);
+    let wanted = params.candidates.count_of(total) as usize;
+    let mut top = if context.device.is_cuda() && params.score != Score::Random {
+        Top::Device(DeviceCandidates::new(wanted))
+    } else {
+        Top::Host(TopCandidates::new(wanted))
+    };
     let (mut histograms, mut starts, mut first) = (Vec::new(), Vec::new(), 0);
     for (nth, tensor) in layout.tensors.iter().enumerate() {
-        let scores = sources.scores(tensor, first)?;
-        histograms.push(Histogram::of(&tensor.name, &scores));
-        top.push(first, &scores);
+        histograms.push(match &mut top {
+            Top::Host(top) => {
+                let scores = sources.scores(tensor, first)?;
+                top.push(first, &scores);
+                Histogram::of(&tensor.name, &scores)
+            }
+            Top::Device(top) => {
+                let scores = sources.scores_on(context.device, tensor, first)?;
+                top.push(first, &scores)?;
+                histogram_on_device(&tensor.name, &scores)?
+            }
+        });
         starts.push(first);
         first += tensor.rows * tensor.cols;
         context.report(nth as u64 + 1, layout.tensors.len() as u64, "tensors");
     }
-    let candidates = top.into_sorted();
-    for candidate in &candidates {
-        histograms[starts.partition_point(|&start| start <= candidate.index()) - 1].candidates += 1;
+    let candidates = match top {
+        Top::Host(top) => top.into_sorted(),
+        Top::Device(top) => top.into_sorted()?,
+    };
+    for (histogram, count) in histograms.iter_mut().zip(count_by_tensor(&candidates, &starts)) {
+        histogram.candidates = count;
     }
     let output = context.output();
     write_candidates(output, &candidates)?;
     fsx::write_json(&output.join(file::LAYOUT), &layout)?;
     let histograms = Histograms { score: params.score, tensors: histograms };
     Ok(fsx::write_json(&output.join(file::HISTOGRAMS), &histograms)?)
+}
+
+/// The best so far.
+enum Top {
+    Host(TopCandidates),
+    Device(DeviceCandidates),
+}
+
+/// How many candidates lie in each tensor; `starts` are the tensors' first global indices.
+fn count_by_tensor(candidates: &[Candidate], starts: &[u64]) -> Vec<u64> {
+    let none = || vec![0; starts.len()];
+    let count = |mut counts: Vec<u64>, candidate: &Candidate| {
+        counts[starts.partition_point(|&start| start <= candidate.index()) - 1] += 1;
+        counts
+    };
+    let join = |a: Vec<u64>, b: Vec<u64>| a.into_iter().zip(b).map(|(a, b)| a + b).collect();
+    candidates.par_iter().fold(none, count).reduce(none, join)
 }
 
 /// What the score is made of.
@@ -76,10 +114,38 @@ impl<'a> Sources<'a> {
         Ok(Self { score, seed, weights, gradients, uniform })
     }
 
+    /// Whether the score looks at the weights.
+    fn needs_weights(&self) -> bool {
+        !matches!(self.score, Score::Fisher | Score::AbsGrad | Score::Random)
+    }
+
+    /// [`Self::scores`] on a CUDA device.
+    fn scores_on(&self, device: Device, tensor: &TensorShape, first: u64) -> Result<Tensor> {
+        let (name, shape) = (&tensor.name, [tensor.rows as i64, tensor.cols as i64]);
+        let weights = || self.weights.get_shaped(name, &shape, Kind::Float, device);
+        let gradients = |file: &TensorFile| -> Result<Tensor> {
+            file.check_shape(name, &shape)?;
+            Ok(file.get_on(name, device)?.f_to_kind(Kind::Float)?)
+        };
+        let quantized = |checkpoint: &Checkpoint| -> Result<Tensor> {
+            Ok(checkpoint.load_shaped(name, tensor)?.dequantize_on(device)?)
+        };
+        let inputs = DeviceInputs {
+            weights: self.needs_weights().then(weights).transpose()?,
+            gradients: self.gradients.as_ref().map(gradients).transpose()?,
+            quantized: self.uniform.as_ref().map(quantized).transpose()?,
+        };
+        let scores = scores_on_device(self.score, &inputs)?;
+        if scores.f_isnan()?.f_any()?.f_int64_value(&[])? != 0 {
+            // The host says where.
+            self.scores(tensor, first)?;
+        }
+        Ok(scores)
+    }
+
     fn scores(&self, tensor: &TensorShape, first: u64) -> Result<Vec<f32>> {
         let (name, shape) = (&tensor.name, [tensor.rows as i64, tensor.cols as i64]);
-        let needs_weights = !matches!(self.score, Score::Fisher | Score::AbsGrad | Score::Random);
-        let weights = if needs_weights {
+        let weights = if self.needs_weights() {
             elements(&self.weights.get_shaped(name, &shape, Kind::Float, Device::Cpu)?)?
         } else {
             Vec::new()

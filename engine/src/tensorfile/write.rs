@@ -2,7 +2,11 @@
 
 use crate::fsx::{AtomicFile, FsError};
 use safetensors::Dtype;
-use std::path::Path;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 /// Announces a tensor of a file to be written.
 #[derive(Debug, Clone)]
@@ -69,6 +73,71 @@ impl TensorWriter {
     pub fn commit(self) -> Result<(), FsError> {
         assert_eq!(self.missing, 0, "every announced tensor was written");
         self.file.commit()
+    }
+}
+
+/// A safetensors file whose tensors are written in any order, and that another process may go on with: it grows under
+/// its working name, and is a file of its own only when it is moved to its place.
+#[derive(Debug)]
+pub struct TensorPatches {
+    file: File,
+    path: PathBuf,
+    /// Where each tensor's bytes begin and end.
+    places: Vec<Range<u64>>,
+}
+
+impl TensorPatches {
+    /// Starts the file, or goes on with one that has the same header; whether it was there.
+    pub fn open(path: &Path, tensors: &[TensorSpec]) -> Result<(Self, bool), FsError> {
+        let fail = |action| move |e| FsError::new(action, path, e);
+        let (text, data_bytes) = header(tensors, &[]);
+        let header = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+        let total = header.len() as u64 + data_bytes;
+        let open = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let file = open.map_err(fail("open"))?;
+        let mut found = vec![0; header.len()];
+        let is_there = file.metadata().map_err(fail("read"))?.len() == total
+            && file.read_exact_at(&mut found, 0).is_ok()
+            && found == header;
+        if !is_there {
+            file.set_len(0).map_err(fail("truncate"))?;
+            file.write_all_at(&header, 0).map_err(fail("write"))?;
+            file.set_len(total).map_err(fail("extend"))?;
+        }
+        let mut end = header.len() as u64;
+        let places = tensors.iter().map(|tensor| {
+            end += tensor.bytes();
+            end - tensor.bytes()..end
+        });
+        Ok((Self { places: places.collect(), file, path: path.to_owned() }, is_there))
+    }
+
+    /// Writes all bytes of the tensor at this position of those announced.
+    pub fn write(&self, tensor: usize, bytes: &[u8]) -> Result<(), FsError> {
+        let place = &self.places[tensor];
+        assert_eq!(place.end - place.start, bytes.len() as u64, "as many bytes as announced");
+        self.file.write_all_at(bytes, place.start).map_err(|e| FsError::new("write", &self.path, e))
+    }
+
+    /// Waits until what was written is on disk.
+    pub fn sync(&self) -> Result<(), FsError> {
+        self.file.sync_all().map_err(|e| FsError::new("flush", &self.path, e))
+    }
+
+    /// Flushes the file and moves it to `path`, on the same file system; every tensor was written.
+    pub fn commit(self, path: &Path) -> Result<(), FsError> {
+        self.sync()?;
+        match std::fs::rename(&self.path, path) {
+            Err(e) if e.kind() == ErrorKind::CrossesDevices => {
+                // Whole before it has its name, wherever that is.
+                let mut copy = AtomicFile::create(path)?;
+                copy.write_all_of(&self.file)?;
+                copy.commit()?;
+                return crate::fsx::remove_if_present(&self.path);
+            }
+            moved => moved.map_err(|e| FsError::new("rename into place", path, e))?,
+        }
+        crate::fsx::sync_dir(path.parent().unwrap_or(Path::new(".")))
     }
 }
 

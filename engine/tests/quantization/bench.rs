@@ -62,7 +62,13 @@ impl Bench {
             data: BTreeMap::new(),
             output: folder(output.to_owned()),
             progress: folder(format!("{output}.progress")),
-            run: Run { device: Device::Cpu, threads: Some(1), checkpoint_secs: 60, batch_size: None },
+            run: Run {
+                device: Device::Cpu,
+                threads: Some(1),
+                checkpoint_secs: 60,
+                batch_size: None,
+                device_bytes: None,
+            },
         };
         let mut models = ModelCache::default();
         let mut context = Context::new(&request, &Silence, &mut models).unwrap();

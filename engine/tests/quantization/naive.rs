@@ -57,11 +57,11 @@ pub fn quantize(
                 let factor = Factor::new("w", h, "0.01".parse().unwrap()).unwrap();
                 let weight = &original.linear(proj).weight;
                 let rows = weight.size()[0] as usize;
-                let matrix =
+                let (matrix, _) =
                     gptq::quantize("w", weight, &factor, checkpoint.spec(), 128, MatrixMask::empty(rows))
                         .unwrap();
                 let name = &names[7 * layer + proj as usize].name;
-                block.set_weight(proj, &checkpoint.linear(name).unwrap().unwrap()).unwrap();
+                block.set_weight(proj, &checkpoint.linear(name, Device::Cpu).unwrap().unwrap()).unwrap();
                 result.insert(name.clone(), matrix);
             }
         }

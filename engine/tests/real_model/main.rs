@@ -79,6 +79,7 @@ impl Setting {
                 threads: None,
                 checkpoint_secs: 600,
                 batch_size: self.batch_size,
+                device_bytes: None,
             },
         };
         for created in [&request.output, &request.progress] {

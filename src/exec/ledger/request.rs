@@ -67,6 +67,7 @@ impl Ledger<'_> {
                 checkpoint_secs: settings.checkpoint_secs,
                 batch_size: batch_size
                     .map(|n| BatchSize::new(n.into()).expect("from one to what was asked for")),
+                device_bytes: settings.of(stage.kind()).gpu_memory.or(settings.gpu_memory),
             },
         };
         self.next_request += 1;

@@ -95,6 +95,15 @@ impl Cache {
         }
     }
 
+    /// Copies the tokens of `prefix`, a cache of one row, to the start of a row, where they count as its own. Only for caches
+    /// that keep rows whole; the host's reads a prefix where it is.
+    pub fn adopt(&mut self, prefix: &Cache, row: usize) -> Result<()> {
+        match (self, prefix) {
+            (Cache::Torch(cache), Cache::Torch(prefix)) => cache.adopt(prefix, row..row + 1),
+            _ => unreachable!("only libtorch's caches keep rows whole"),
+        }
+    }
+
     /// Copies the first `tokens` tokens of row `from` over those of row `to`.
     pub fn copy_row(&mut self, from: usize, to: usize, tokens: usize) -> Result<()> {
         match self {

@@ -1,17 +1,30 @@
 //! The cache for CUDA and for bf16: libtorch's attention over prefix and own tokens in one tensor per row.
+//!
+//! Query heads that share keys are laid one after the other as if they were further queries ("folded"), so that keys are
+//! read once for all of them. On CUDA two cases have kernels of their own: whole sequences of one length, which read
+//! nothing of the cache; and one token for each row, in 16 bit, for which cuDNN comes close to the memory's speed. cuDNN
+//! plans anew for each shape, which takes longer than a step of a small model: so rows and columns are rounded up.
 
 use super::{Cache, Space};
-use crate::Result;
+use crate::infer::ROWS;
 use crate::infer::packed::Piece;
 use crate::model::block::Geometry;
+use crate::{Result, device};
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
+
+/// On CUDA, attention sees a multiple of so many columns, of which those that are too many are masked.
+const COLUMNS: usize = 64;
 
 /// See [`Cache`].
 #[derive(Debug)]
 pub struct TorchCache {
     geometry: Geometry,
+    kind: Kind,
     device: Device,
     layers: Vec<Layer>,
+    /// Columns of a row that exist.
+    columns: usize,
     /// Tokens of the prefix, at the start of every row.
     prefix: usize,
     /// Tokens that row 0 has with the prefix, where this is a prefix itself.
@@ -34,16 +47,29 @@ struct Pass {
     at: [Tensor; 2],
     /// Sequences and the most tokens of one.
     shape: (i64, i64),
-    /// For each sequence and step its packed token (the last one for steps after it), and back;
-    /// `None` where each sequence has one token.
-    pad: Option<(Tensor, Tensor)>,
-    /// Cache rows of the sequences, `None` where they are the first ones in order.
-    rows: Option<Tensor>,
-    /// Columns that anything is in.
-    filled: i64,
-    /// [sequences, 1, steps, filled]: whether a step's token sees a column.
-    mask: Tensor,
+    /// Packed tokens that are none.
     padding: i64,
+    attention: Attention,
+}
+
+/// How a pass's tokens attend.
+#[derive(Debug)]
+enum Attention {
+    /// Every sequence from its start and as long as the others.
+    Whole,
+    /// A token of each of the first rows; padding tokens stand for the rows after them.
+    /// `bias` [rows, 1, 1, columns]: 0 where a token sees a column, else −∞.
+    Single { rows: i64, columns: i64, bias: Tensor },
+    /// Anything. `bias` [sequences, 1, group · steps, columns].
+    Any {
+        /// For each sequence and step its packed token (the last one for steps after it), and back; `None` where each
+        /// sequence has one token.
+        pad: Option<(Tensor, Tensor)>,
+        /// Cache rows of the sequences, `None` where they are the first ones in order.
+        rows: Option<Tensor>,
+        columns: i64,
+        bias: Tensor,
+    },
 }
 
 impl TorchCache {
@@ -53,59 +79,107 @@ impl TorchCache {
             _ => None,
         };
         let (g, shared) = (space.geometry, prefix.map_or(0, |p| p.filled));
-        let size = [rows as i64, g.kv_heads, (shared + tokens) as i64, g.head_dim];
-        let layer = |index: usize| -> Result<Layer> {
-            let fill = |of: fn(&Layer) -> &Tensor| -> Result<Tensor> {
-                let all = Tensor::f_zeros(size, (space.kind, space.device))?;
-                if let Some(prefix) = prefix {
-                    let from = of(&prefix.layers[index]).f_narrow(2, 0, shared as i64)?;
-                    all.f_narrow(2, 0, shared as i64)?.f_copy_(&from)?;
-                }
-                Ok(all)
-            };
-            Ok(Layer { keys: fill(|l| &l.keys)?, values: fill(|l| &l.values)? })
+        let (mut rows, mut columns) = (rows, shared + tokens);
+        if space.device.is_cuda() {
+            (rows, columns) = (rows.next_multiple_of(ROWS), columns.next_multiple_of(COLUMNS));
+        }
+        let size = [rows as i64, g.kv_heads, columns as i64, g.head_dim];
+        let layer = || -> Result<Layer> {
+            // Columns that are masked are read, so they must be numbers.
+            let zeros = || Tensor::f_zeros(size, (space.kind, space.device));
+            Ok(Layer { keys: zeros()?, values: zeros()? })
         };
-        let layers = (0..space.layers).map(layer).collect::<Result<_>>()?;
-        Ok(Self { geometry: g, device: space.device, layers, prefix: shared, filled: 0, pass: None })
+        let layers = (0..space.layers).map(|_| layer()).collect::<Result<_>>()?;
+        let (kind, device) = (space.kind, space.device);
+        let mut cache =
+            Self { geometry: g, kind, device, layers, columns, prefix: shared, filled: 0, pass: None };
+        if let Some(prefix) = prefix {
+            cache.adopt(prefix, 0..rows)?;
+        }
+        Ok(cache)
+    }
+
+    /// Copies the tokens of `prefix` to the start of these rows.
+    pub fn adopt(&mut self, prefix: &TorchCache, rows: Range<usize>) -> Result<()> {
+        let (first, count, len) = (rows.start as i64, rows.len() as i64, prefix.filled as i64);
+        for (own, shared) in self.layers.iter().zip(&prefix.layers) {
+            for (own, shared) in [(&own.keys, &shared.keys), (&own.values, &shared.values)] {
+                let from = shared.f_narrow(0, 0, 1)?.f_narrow(2, 0, len)?;
+                own.f_narrow(0, first, count)?.f_narrow(2, 0, len)?.f_copy_(&from)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn begin(&mut self, pieces: &[Piece], padded: usize) -> Result<()> {
-        let steps = pieces.iter().map(|p| p.len).max().unwrap_or(0);
         let ends = pieces.iter().map(|p| self.prefix + p.start + p.len);
         self.filled = ends.max().unwrap_or(0);
-        let (mut rows, mut columns, mut spread, mut back, mut seen) =
-            (vec![], vec![], vec![], vec![], vec![]);
+        let steps = pieces.iter().map(|p| p.len).max().unwrap_or(0);
+        let (mut rows, mut columns) = (vec![], vec![]);
+        for p in pieces {
+            rows.extend(std::iter::repeat_n(p.row as i64, p.len));
+            columns.extend((0..p.len).map(|i| (self.prefix + p.start + i) as i64));
+        }
+        self.pass = Some(Pass {
+            padding: (padded - rows.len()) as i64,
+            at: [self.place(&rows)?, self.place(&columns)?],
+            shape: (pieces.len() as i64, steps as i64),
+            attention: self.attention(pieces, steps, padded)?,
+        });
+        Ok(())
+    }
+
+    fn attention(&self, pieces: &[Piece], steps: usize, padded: usize) -> Result<Attention> {
+        let in_order = pieces.iter().enumerate().all(|(i, p)| p.row == i);
+        let is_whole = |p: &Piece| p.start == 0 && p.len == steps;
+        if self.device.is_cuda() && self.prefix == 0 && steps > 1 && pieces.iter().all(is_whole) {
+            return Ok(Attention::Whole);
+        }
+        let columns = match self.device.is_cuda() {
+            true => self.filled.next_multiple_of(COLUMNS).min(self.columns) as i64,
+            false => self.filled as i64,
+        };
+        if self.device.is_cuda() && self.kind != Kind::Float && steps == 1 && in_order {
+            let mut seen: Vec<i64> = pieces.iter().map(|p| (self.prefix + p.start + 1) as i64).collect();
+            seen.resize(padded, 1);
+            let rows = padded as i64;
+            let bias = self.bias(&self.place(&seen)?.f_view([rows, 1, 1, 1])?, columns)?;
+            return Ok(Attention::Single { rows, columns, bias });
+        }
+        let (mut spread, mut back, mut seen) = (vec![], vec![], vec![]);
+        let mut first = 0;
         for (sequence, p) in pieces.iter().enumerate() {
-            let first = rows.len();
             for step in 0..steps {
                 let real = step.min(p.len - 1);
                 spread.push((first + real) as i64);
                 seen.push((self.prefix + p.start + real + 1) as i64);
             }
-            for i in 0..p.len {
-                rows.push(p.row as i64);
-                columns.push((self.prefix + p.start + i) as i64);
-                back.push((sequence * steps + i) as i64);
-            }
+            back.extend((0..p.len).map(|i| (sequence * steps + i) as i64));
+            first += p.len;
         }
-        let place = |values: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(values)?.f_to_device(self.device)?)
-        };
-        let shape = (pieces.len() as i64, steps as i64);
-        let seen = place(&seen)?.f_view([shape.0, 1, shape.1, 1])?;
-        let all_columns = Tensor::f_arange(self.filled as i64, (Kind::Int64, self.device))?;
-        let in_order = pieces.iter().enumerate().all(|(i, p)| p.row == i);
+        let (sequences, steps, g) = (pieces.len() as i64, steps as i64, self.geometry);
+        let group = g.heads / g.kv_heads;
+        let seen = self.place(&seen)?.f_view([sequences, 1, steps, 1])?;
+        let bias = self.bias(&seen.f_expand([sequences, group, steps, 1], false)?, columns)?;
         let of_sequences: Vec<i64> = pieces.iter().map(|p| p.row as i64).collect();
-        self.pass = Some(Pass {
-            padding: (padded - rows.len()) as i64,
-            at: [place(&rows)?, place(&columns)?],
-            shape,
-            pad: if steps == 1 { None } else { Some((place(&spread)?, place(&back)?)) },
-            rows: if in_order { None } else { Some(place(&of_sequences)?) },
-            filled: self.filled as i64,
-            mask: all_columns.f_lt_tensor(&seen)?,
-        });
-        Ok(())
+        Ok(Attention::Any {
+            pad: if steps == 1 { None } else { Some((self.place(&spread)?, self.place(&back)?)) },
+            rows: if in_order { None } else { Some(self.place(&of_sequences)?) },
+            columns,
+            bias: bias.f_reshape([sequences, 1, group * steps, columns])?,
+        })
+    }
+
+    /// 0 for the first columns, as many as are `seen` [.., 1], then −∞: [.., columns].
+    fn bias(&self, seen: &Tensor, columns: i64) -> Result<Tensor> {
+        let all = Tensor::f_arange(columns, (Kind::Int64, self.device))?;
+        let hidden = all.f_ge_tensor(seen)?;
+        let zeros = Tensor::f_zeros(hidden.size(), (self.kind, self.device))?;
+        Ok(zeros.f_masked_fill(&hidden, f64::NEG_INFINITY)?)
+    }
+
+    fn place(&self, values: &[i64]) -> Result<Tensor> {
+        Ok(Tensor::f_from_slice(values)?.f_to_device(self.device)?)
     }
 
     pub fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
@@ -114,37 +188,70 @@ impl TorchCache {
         let n = q.size()[0] - pass.padding;
         let layer = &mut self.layers[layer];
         let at = [Some(&pass.at[0]), None, Some(&pass.at[1])];
-        let _ = layer.keys.f_index_put_(&at, &k.f_narrow(0, 0, n)?, false)?;
-        let _ = layer.values.f_index_put_(&at, &v.f_narrow(0, 0, n)?, false)?;
-        let seen = |all: &Tensor| -> Result<Tensor> {
-            let all = match &pass.rows {
-                None => all.f_narrow(0, 0, sequences)?,
-                Some(rows) => all.f_index_select(0, rows)?,
-            };
-            Ok(all.f_narrow(2, 0, pass.filled)?)
+        let (new_keys, new_values) = (k.f_narrow(0, 0, n)?, v.f_narrow(0, 0, n)?);
+        let _ = layer.keys.f_index_put_(&at, &new_keys, false)?;
+        let _ = layer.values.f_index_put_(&at, &new_values, false)?;
+        let width = g.heads * g.head_dim;
+        let attended = |q: &Tensor, k: &Tensor, v: &Tensor, bias: Option<&Tensor>, causal| {
+            let grouped = q.size()[1] != k.size()[1];
+            Tensor::f_scaled_dot_product_attention(q, k, v, bias, 0.0, causal, None, grouped)
         };
-        let q = q.f_narrow(0, 0, n)?;
-        let q = match &pass.pad {
-            None => q,
-            Some((spread, _)) => q.f_index_select(0, spread)?,
-        };
-        let q = q.f_view([sequences, steps, g.heads, g.head_dim])?.f_transpose(1, 2)?;
-        let (keys, values) = (seen(&layer.keys)?, seen(&layer.values)?);
-        let grouped = g.heads != g.kv_heads;
-        let out = Tensor::f_scaled_dot_product_attention(
-            &q,
-            &keys,
-            &values,
-            Some(&pass.mask),
-            0.0,
-            false,
-            None,
-            grouped,
-        )?;
-        let out = out.f_transpose(1, 2)?.f_reshape([sequences * steps, g.heads * g.head_dim])?;
-        let out = match &pass.pad {
-            None => out,
-            Some((_, back)) => out.f_index_select(0, back)?,
+        let out = match &pass.attention {
+            Attention::Whole => {
+                let split = |x: &Tensor, heads: i64| {
+                    x.f_narrow(0, 0, n)?.f_view([sequences, steps, heads, g.head_dim])?.f_transpose(1, 2)
+                };
+                let (q, k, v) = (split(q, g.heads)?, split(k, g.kv_heads)?, split(v, g.kv_heads)?);
+                let out = device::with_unplanned_attention(|| attended(&q, &k, &v, None, true))?;
+                out.f_transpose(1, 2)?.f_reshape([n, width])?
+            }
+            Attention::Single { rows, columns, bias } => {
+                let seen = |all: &Tensor| all.f_narrow(0, 0, *rows)?.f_narrow(2, 0, *columns);
+                let q = q.f_view([*rows, g.heads, 1, g.head_dim])?;
+                let out = attended(&q, &seen(&layer.keys)?, &seen(&layer.values)?, Some(bias), false)?;
+                return Ok(out.f_reshape([*rows, width])?);
+            }
+            Attention::Any { pad, rows, columns, bias } => {
+                let seen = |all: &Tensor| -> Result<Tensor> {
+                    let all = match rows {
+                        None => all.f_narrow(0, 0, sequences)?,
+                        Some(rows) => all.f_index_select(0, rows)?,
+                    };
+                    Ok(all.f_narrow(2, 0, *columns)?)
+                };
+                let q = q.f_narrow(0, 0, n)?;
+                let q = match pad {
+                    None => q,
+                    Some((spread, _)) => q.f_index_select(0, spread)?,
+                };
+                let group = g.heads / g.kv_heads;
+                let folded = [sequences, g.kv_heads, group * steps, g.head_dim];
+                let q = q.f_view([sequences, steps, g.kv_heads, group, g.head_dim])?;
+                let q = q.f_permute([0, 2, 3, 1, 4])?.f_reshape(folded)?;
+                let (keys, values) = (seen(&layer.keys)?, seen(&layer.values)?);
+                let out = if self.device.is_cuda() {
+                    let bias = bias.f_expand([folded[0], folded[1], folded[2], *columns], false)?;
+                    let all = Tensor::f_internal_scaled_dot_product_efficient_attention(
+                        &q,
+                        &keys,
+                        &values,
+                        Some(&bias),
+                        false,
+                        0.0,
+                        false,
+                        None,
+                    )?;
+                    all.0
+                } else {
+                    attended(&q, &keys, &values, Some(bias), false)?
+                };
+                let out = out.f_reshape([sequences, g.kv_heads, group, steps, g.head_dim])?;
+                let out = out.f_permute([0, 3, 1, 2, 4])?.f_reshape([sequences * steps, width])?;
+                match pad {
+                    None => out,
+                    Some((_, back)) => out.f_index_select(0, back)?,
+                }
+            }
         };
         Ok(if pass.padding > 0 { out.f_constant_pad_nd([0, 0, 0, pass.padding])? } else { out })
     }

@@ -91,7 +91,7 @@ fn caches_stay_within_their_bytes() {
     let (model, prompts) = (model("llama"), prompts());
     let whole = texts(&model, &prompts, &greedy(), &options(32));
     // 2 layers · (k, v) · 2 heads · 16 dimensions · 4 bytes = 512 bytes a token: four rows of 80 tokens.
-    let small = Options { batch_size: 32, cache_bytes: 4 * 80 * 512 };
+    let small = Options { batch_size: 32, cache_bytes: Some(4 * 80 * 512) };
     let (found, failures) = ceiling::with(4 * 80, || texts(&model, &prompts, &greedy(), &small));
     assert_eq!((found, failures), (whole, 0));
 }

@@ -1,6 +1,7 @@
 //! Batched inference against the plain network, computed anew for each token of each prompt.
 
 mod batches;
+mod device;
 mod plan;
 mod results;
 

@@ -3,8 +3,9 @@
 use super::Budget;
 use super::attention::Heads;
 use crate::Result;
+use crate::model::norm::rms_norm_backward;
 use crate::model::{Block, Proj, Rope};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Receives a projection's gradient as its two factors: dL/dW = d_outᵀ · input, d_out [t, out], input [t, in].
 pub type WeightGradient<'a> = dyn FnMut(Proj, &Tensor, &Tensor) -> Result<()> + 'a;
@@ -48,12 +49,22 @@ impl Block {
     /// The block over one sequence, h [t, hidden] → h' [t, hidden], with what [`Self::backward`] needs.
     pub fn forward_saving(&self, h: &Tensor, rope: &Rope, budget: &mut Budget) -> Result<(Tensor, Saved)> {
         let keep = budget.take(self, h.size()[0]);
+        let mut saved = self.saved(h, rope)?;
+        let mlp = saved.mlp.as_ref().expect("all of it was just kept");
+        let out = self.add_linear(&saved.h_mid, Proj::Down, &mlp.gate.f_silu()?.f_mul_(&mlp.up)?)?;
+        if !keep {
+            (saved.attention, saved.mlp) = (None, None);
+        }
+        Ok((out, saved))
+    }
+
+    /// What [`Self::backward`] needs of a sequence, all of it: h [t, hidden] is the residual stream before the block. The
+    /// same as [`Self::forward_saving`] gives, without the block's output.
+    pub fn saved(&self, h: &Tensor, rope: &Rope) -> Result<Saved> {
         let attention = self.attention_part(h, rope)?;
         let h_mid = self.add_linear(h, Proj::O, &attention.context)?;
         let mlp = self.mlp_part(&self.mlp_norm(&h_mid)?)?;
-        let out = self.add_linear(&h_mid, Proj::Down, &mlp.gate.f_silu()?.f_mul_(&mlp.up)?)?;
-        let (attention, mlp) = if keep { (Some(attention), Some(mlp)) } else { (None, None) };
-        Ok((out, Saved { h: h.shallow_clone(), h_mid, attention, mlp }))
+        Ok(Saved { h: h.shallow_clone(), h_mid, attention: Some(attention), mlp: Some(mlp) })
     }
 
     /// Hands every projection's gradient to `weight_gradient`; d_out [t, hidden] → gradient of the block's input
@@ -167,16 +178,4 @@ impl Block {
 
 fn scale(head_dim: i64) -> f64 {
     1.0 / (head_dim as f64).sqrt()
-}
-
-/// Gradient of [`crate::model::block::rms_norm`] with respect to its input, in f32 whatever the number format.
-///
-/// With n = x·s and s = 1/sqrt(mean(x²) + eps): dx = s · (w·dy − n · mean(w·dy·n)).
-pub fn rms_norm_backward(x: &Tensor, weight: &Tensor, eps: f64, d_out: &Tensor) -> Result<Tensor> {
-    let wide = x.f_to_kind(Kind::Float)?;
-    let scale = wide.f_square()?.f_mean_dim(-1, true, Kind::Float)?.f_add_scalar(eps)?.f_rsqrt()?; // [t, 1]
-    let n = wide.f_mul(&scale)?;
-    let d_n = d_out.f_to_kind(Kind::Float)?.f_mul(weight)?;
-    let mean = d_n.f_mul(&n)?.f_mean_dim(-1, true, Kind::Float)?;
-    Ok(d_n.f_sub(&n.f_mul(&mean)?)?.f_mul(&scale)?.f_to_kind(x.kind())?)
 }

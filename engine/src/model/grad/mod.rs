@@ -6,18 +6,23 @@
 //! ([`Budget`]) and is computed again otherwise, so memory does not grow with the model beyond that budget; the
 //! operations are the same either way, and so are the bits of the result.
 //!
+//! Where memory is short or the device is a GPU, the same parts are used block by block instead: [`States`] keeps what
+//! is between the blocks.
+//!
 //! By hand, because only the gradients of the linear weights are wanted: none of norms, biases, embeddings and
 //! output layer, none of the first block's input, and no second copy of a weight's gradient.
 
 pub mod attention;
 pub mod block;
 pub mod head;
+mod states;
 
 pub use block::{Saved, WeightGradient};
+pub use states::States;
 
 use super::{Block, Model, Proj, Rope};
 use crate::Result;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// Bytes of host or device memory that may be used to avoid computing activations again.
 const BUDGET_BYTES: i64 = 512 << 20;
@@ -51,6 +56,15 @@ impl Budget {
     }
 }
 
+/// dL/dW = d_outᵀ · input in f32. On a GPU the sums of a product in 16 bit are f32 as they are.
+pub fn product(d_out: &Tensor, input: &Tensor) -> Result<Tensor> {
+    let transposed = d_out.f_tr()?;
+    if d_out.device().is_cuda() && d_out.kind() != Kind::Float {
+        return Ok(transposed.f_mm_dtype(input, Kind::Float)?);
+    }
+    Ok(transposed.f_mm(input)?.f_to_kind(Kind::Float)?)
+}
+
 /// Differentiates one sequence's mean next-token cross-entropy: `ids` [1, t] → the loss.
 ///
 /// `add` is given every linear weight's gradient, last block first, as block, projection and two factors:
@@ -78,5 +92,5 @@ pub fn sequence(
             gradient = next;
         }
     }
-    Ok(loss)
+    Ok(loss.f_double_value(&[])?)
 }

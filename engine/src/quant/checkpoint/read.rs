@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tacq_protocol::artifact::{TensorShape, WeightLayout};
 use tacq_protocol::stage::Grid;
 use tacq_protocol::units::{Bits, GroupSize};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// An open checkpoint. Its header is checked; each weight's contents are when it is loaded.
 #[derive(Debug)]
@@ -181,10 +181,8 @@ impl Checkpoint {
 }
 
 impl LinearSource for Checkpoint {
-    fn linear(&self, name: &str) -> crate::Result<Option<Tensor>> {
-        let matrix = self.load(name)?;
-        let size = [matrix.shape.rows as i64, matrix.shape.cols as i64];
-        Ok(Some(Tensor::f_from_slice(&matrix.dequantize())?.f_reshape(size)?))
+    fn linear(&self, name: &str, device: Device) -> crate::Result<Option<Tensor>> {
+        Ok(Some(self.load(name)?.dequantize_on(device)?))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::quant::{MatrixMask, QuantizedMatrix, round_to_nearest};
 use crate::tensorfile::{TensorSpec, TensorWriter};
 use safetensors::Dtype;
 use std::path::{Path, PathBuf};
+use tch::Device;
 
 fn matrix(bits: u64, group: Option<u64>, shape: Shape, outliers: &[u64]) -> QuantizedMatrix {
     let weights = Normal::new(bits).vector(shape.len(), 0.1);
@@ -31,7 +32,7 @@ fn matrices_of_every_width_and_odd_sizes_round_trip() {
             let checkpoint = Checkpoint::open(&path).unwrap();
             for (name, matrix) in &matrices {
                 assert_eq!(&checkpoint.load(name).unwrap(), matrix, "{bits} bits, {group:?}");
-                let tensor = checkpoint.linear(name).unwrap().unwrap();
+                let tensor = checkpoint.linear(name, Device::Cpu).unwrap().unwrap();
                 assert_eq!(Vec::<f32>::try_from(tensor.reshape([-1])).unwrap(), matrix.dequantize());
             }
             assert_eq!(checkpoint.n_outliers(), 5);

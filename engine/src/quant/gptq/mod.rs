@@ -2,11 +2,12 @@
 //!
 //! Columns are quantized from left to right; the error of each is spread over the columns right of it by the factor U of
 //! the inverse Hessian: err = (w − ŵ)/U_ii, w_j −= err·U_ij. A segment of `block_size` columns is done as one fused pass
-//! over independent rows ([`tile`]), on the host, whatever the device: it needs 128 columns of the matrix at a time and
-//! is a small part of the work. The rest of the matrix is then updated by one product on the device.
+//! over independent rows: on the host in vector registers ([`tile`]), on a GPU by a kernel ([`device`]) that does the
+//! same operations in the same order. The rest of the matrix is then updated by one product.
 //!
 //! An outlier is not quantized: it keeps its current, error-compensated value and passes no error on.
 
+mod device;
 mod segment;
 mod tile;
 
@@ -15,9 +16,12 @@ use super::factor::copied;
 use super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
 use super::{Factor, MatrixMask, rtn};
 use segment::{Segment, segments};
+use std::ops::Range;
 use tch::{Device, Kind, TchError, Tensor};
 
-/// Quantizes `weight` [rows, cols], called `tensor`, against the `factor` of its inputs' statistics.
+/// Quantizes `weight` [rows, cols], called `tensor`, against the `factor` of its inputs' statistics. Also gives the
+/// weights that the result stands for, f32 [rows, cols] on the factor's device: bit by bit those of
+/// [`QuantizedMatrix::dequantize`].
 ///
 /// The factor and the work are on `factor.upper`'s device, in f32. `block_size`: columns between two updates of the
 /// rest; it changes nothing but roundings.
@@ -28,13 +32,32 @@ pub fn quantize(
     spec: MatrixSpec,
     block_size: usize,
     mask: MatrixMask,
-) -> Result<QuantizedMatrix, QuantError> {
+) -> Result<(QuantizedMatrix, Tensor), QuantError> {
     let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
     let device = factor.upper.device();
-    let mut rest =
-        weight.f_to_device(device).and_then(|w| copied(&w.f_to_kind(Kind::Float)?)).map_err(torch)?;
+    let rest = weight.f_to_device(device).and_then(|w| copied(&w.f_to_kind(Kind::Float)?)).map_err(torch)?;
     let [rows, cols] = <[i64; 2]>::try_from(rest.size()).expect("a linear weight has two dimensions");
     let shape = Shape { rows: rows as usize, cols: cols as usize };
+    if device.is_cuda() && device::fits(shape, spec) {
+        return device::quantize(tensor, rest, shape, factor, spec, block_size, mask);
+    }
+    let result = on_host(tensor, rest, shape, factor, spec, block_size, mask)?;
+    let weights = result.dequantize_on(device).map_err(torch)?;
+    Ok((result, weights))
+}
+
+/// The column loop on the host, the updates of the rest where `rest` is.
+fn on_host(
+    tensor: &str,
+    mut rest: Tensor,
+    shape: Shape,
+    factor: &Factor,
+    spec: MatrixSpec,
+    block_size: usize,
+    mask: MatrixMask,
+) -> Result<QuantizedMatrix, QuantError> {
+    let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
+    let cols = shape.cols as i64;
     let original = download(&rest).map_err(torch)?;
     rtn::check_finite(tensor, &original, shape)?;
 
@@ -59,26 +82,29 @@ pub fn quantize(
             })
         };
         let negated_errors = step().map_err(torch)?.quantize(&mut result);
-        update_rest(&mut rest, factor, start, len, &negated_errors).map_err(torch)?;
+        let mut update = || -> Result<(), TchError> {
+            let errors =
+                Tensor::f_from_slice(&negated_errors)?.f_reshape([-1, len])?.f_to_device(rest.device())?;
+            update(&mut rest, &factor.upper, start, start + len..cols, &errors)
+        };
+        update().map_err(torch)?;
     }
     Ok(result)
 }
 
-/// `rest[:, end..] −= errors · U[start..end, end..]`
-fn update_rest(
+/// `rest[:, columns] += negated_errors · U[start.., columns]`, as many rows of U as there are errors in a row.
+fn update(
     rest: &mut Tensor,
-    factor: &Factor,
+    upper: &Tensor,
     start: i64,
-    len: i64,
-    negated_errors: &[f32],
+    columns: Range<i64>,
+    negated_errors: &Tensor,
 ) -> Result<(), TchError> {
-    let (end, cols) = (start + len, rest.size()[1]);
-    if end == cols {
-        return Ok(());
+    let (first, count) = (columns.start, columns.end - columns.start);
+    if count > 0 {
+        let upper = upper.f_narrow(0, start, negated_errors.size()[1])?.f_narrow(1, first, count)?;
+        let _ = rest.f_narrow(1, first, count)?.f_addmm_(negated_errors, &upper)?;
     }
-    let errors = Tensor::f_from_slice(negated_errors)?.f_reshape([-1, len])?.f_to_device(rest.device())?;
-    let upper = factor.upper.f_narrow(0, start, len)?.f_narrow(1, end, cols - end)?;
-    let _ = rest.f_narrow(1, end, cols - end)?.f_addmm_(&errors, &upper)?;
     Ok(())
 }
 
@@ -92,9 +118,9 @@ fn zero_dead_columns(weight: &mut Tensor, dead: &[bool]) -> Result<(), TchError>
 }
 
 /// A copy of a tensor's elements, row-major.
-fn download(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+fn download<T: tch::kind::Element + Default + Clone>(tensor: &Tensor) -> Result<Vec<T>, TchError> {
     let host = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
-    let mut values = vec![0.0f32; host.numel()];
+    let mut values = vec![T::default(); host.numel()];
     host.f_copy_data(&mut values, host.numel())?;
     Ok(values)
 }

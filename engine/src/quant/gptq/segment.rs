@@ -25,6 +25,15 @@ pub fn segments(cols: usize, block_size: usize, group_cols: usize) -> Vec<Range<
     runs
 }
 
+/// Splits a segment's columns at the starts of groups, and into runs of at most `most`.
+pub fn runs(columns: Range<usize>, group_cols: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let run = move |start: usize| {
+        let next_group = (start / group_cols + 1) * group_cols;
+        (start < columns.end).then(|| start..columns.end.min(next_group).min(start.saturating_add(most)))
+    };
+    std::iter::successors(run(columns.start), move |last| run(last.end))
+}
+
 /// Finds one grid per row from the original weights [rows, cols], before any error is compensated.
 pub fn find_row_grids(result: &mut QuantizedMatrix, weights: &[f32]) {
     let (finder, cols, mask) = (result.spec.finder(), result.shape.cols, &result.mask);
@@ -116,7 +125,7 @@ impl Context<'_> {
     fn quantize(&self, block: &mut RowBlock<'_>, tile: &mut Tile, work: &mut Work) {
         self.load(block, tile);
         let finder = self.spec.finder();
-        for run in self.runs() {
+        for run in runs(self.segment.columns.clone(), self.group_cols, usize::MAX) {
             let group = run.start / self.group_cols;
             if self.spec.group_size.is_some() && run.start == group * self.group_cols {
                 self.find_group_grids(block, tile, group, work);
@@ -129,16 +138,6 @@ impl Context<'_> {
             tile.sweep(run.start - first..run.end - first, &self.segment.upper, finder.max_code());
         }
         self.store(block, tile);
-    }
-
-    /// The segment's columns, split at the starts of groups.
-    fn runs(&self) -> impl Iterator<Item = Range<usize>> {
-        let (columns, group_cols) = (self.segment.columns.clone(), self.group_cols);
-        let next_group = move |col: usize| (col / group_cols + 1) * group_cols;
-        let first = columns.start..columns.end.min(next_group(columns.start));
-        std::iter::successors(Some(first), move |run| {
-            (run.end < columns.end).then(|| run.end..columns.end.min(next_group(run.end)))
-        })
     }
 
     /// Fills the tile with the block's weights and outlier marks.
@@ -201,7 +200,7 @@ impl Context<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::segments;
+    use super::{runs, segments};
 
     #[test]
     fn runs_cover_all_columns_and_do_not_cut_a_group_behind_its_start() {
@@ -210,5 +209,13 @@ mod tests {
         assert_eq!(segments(400, 128, 192), [0..128, 128..192, 192..320, 320..400]);
         assert_eq!(segments(130, 128, 48), [0..96, 96..130]);
         assert_eq!(segments(5, 1, 5), [0..1, 1..2, 2..3, 3..4, 4..5]);
+    }
+    #[test]
+    fn runs_end_with_groups_and_are_not_too_long() {
+        let split = |columns, group, most| runs(columns, group, most).collect::<Vec<_>>();
+        assert_eq!(split(0..128, 576, usize::MAX), [0..128]);
+        assert_eq!(split(128..256, 48, usize::MAX), [128..144, 144..192, 192..240, 240..256]);
+        assert_eq!(split(0..300, 1000, 128), [0..128, 128..256, 256..300]);
+        assert_eq!(split(64..200, 96, 64), [64..96, 96..160, 160..192, 192..200]);
     }
 }

@@ -4,7 +4,7 @@
 //! zero)` with `q = clamp(round(w / scale) + zero, 0, 2^bits − 1)`, and `round` takes halves to the even neighbour.
 
 mod kernel;
-mod power;
+pub(super) mod power;
 
 use tacq_protocol::stage::Grid as GridKind;
 use tacq_protocol::units::Bits;
@@ -60,6 +60,19 @@ impl GridFinder {
     /// The largest code, as a number.
     pub fn max_code(self) -> f32 {
         self.max_code
+    }
+
+    /// Ranges that are compared.
+    pub fn steps(self) -> i32 {
+        match self.kind {
+            GridKind::Minmax => 1,
+            GridKind::Mse => SHRINK_STEPS as i32,
+        }
+    }
+
+    /// Whether scales are rounded to 16 bit.
+    pub fn stores_half_scales(self) -> bool {
+        self.half_scale
     }
 
     /// The grid of finite `weights`. `scratch` is working space, kept between calls to spare allocations.

@@ -53,7 +53,7 @@ pub fn write(
         context.go_on()?;
         context.report(done as u64, tensors.len() as u64, "tensors written");
         let tensor = match linear.contains(name.as_str()) {
-            true => checkpoint.linear(name)?,
+            true => checkpoint.linear(name, Device::Cpu)?,
             false => None,
         };
         let tensor = match tensor {

@@ -34,7 +34,7 @@ pub fn run(task: &Task<'_>, params: &EvaluateParams, context: &mut Context<'_>) 
             .map(|&i| prompts::continuations(&tokenizer, &examples[i].prompt, &examples[i].choices))
             .collect::<Result<Vec<_>>>()?;
         let asked = prompts::of(&session, &missing);
-        context.look_at_length(&model, prompts::longest(&asked));
+        context.look_at_length(&model.config, prompts::longest(&asked));
         let options = infer::Options { batch_size: batch_size(params, context), ..infer::Options::default() };
         infer::score(&model, &asked, &choices, &options, &mut |batch| {
             let outcome = |(at, logprobs): (usize, Vec<f64>)| {

@@ -4,9 +4,11 @@ use super::prompts::{self, Prompts};
 use super::session::{Outcome, Session};
 use super::{batch_size, load_model};
 use crate::Result;
-use crate::data::end_tokens;
+use crate::data::{GrowingText, end_tokens};
 use crate::infer::{self, Generation};
 use crate::stages::Context;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use tacq_protocol::artifact::{metric, role};
 use tacq_protocol::task::{AnswerParams, Decoding, EvaluateParams, ExampleParams};
 use tacq_protocol::units::{MaxNewTokens, NExamples};
@@ -41,18 +43,28 @@ pub fn run(task: &Task<'_>, params: &EvaluateParams, context: &mut Context<'_>) 
         let model = load_model(params.dtype, context)?;
         let asked = prompts::of(&session, &missing);
         let longest = prompts::longest(&asked) + i64::from(task.max_new_tokens.get());
-        context.look_at_length(&model, longest);
+        context.look_at_length(&model.config, longest);
         let options = infer::Options { batch_size: batch_size(params, context), ..infer::Options::default() };
         let generation = Generation {
             decoding: task.decoding,
             max_new_tokens: task.max_new_tokens.get() as usize,
             eos: end_tokens(context.input(role::MODEL)?)?,
         };
-        // A text that cannot be decoded ends its own generation; the failure is told when it is judged.
-        let is_final = |_: usize, ids: &[u32]| tokenizer.decode(ids).is_ok_and(|text| judge.is_final(&text));
+        // A text that cannot be decoded runs to its end; the failure is told when it is judged.
+        let texts: RefCell<BTreeMap<usize, GrowingText<'_>>> = RefCell::default();
+        let is_final = |prompt: usize, ids: &[u32]| {
+            let mut texts = texts.borrow_mut();
+            if ids.len() == 1 {
+                // The first token, perhaps of a second try.
+                texts.remove(&prompt);
+            }
+            let text = texts.entry(prompt).or_insert_with(|| tokenizer.growing());
+            text.grow(ids).is_some_and(|text| judge.is_final(text))
+        };
         infer::generate(&model, &asked, &generation, &options, &is_final, &mut |batch| {
             let mut outcomes = Vec::with_capacity(batch.len());
             for (at, generated) in batch {
+                texts.borrow_mut().remove(&at);
                 let text = tokenizer.decode(&generated.ids)?;
                 let output = judge.cut(&text);
                 let verdict = judge.judge(&examples[missing[at]], output)?;

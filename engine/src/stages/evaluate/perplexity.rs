@@ -31,7 +31,7 @@ pub fn run(task: &Task, params: &EvaluateParams, context: &mut Context<'_>) -> R
     let missing = session.missing();
     if !missing.is_empty() {
         let model = load_model(params.dtype, context)?;
-        context.look_at_length(&model, task.seq_len.get().into());
+        context.look_at_length(&model.config, task.seq_len.get().into());
         let windows: Vec<Vec<u32>> = missing.iter().map(|&i| session.items()[i].ids.clone()).collect();
         let options = infer::Options { batch_size: batch_size(params, context), ..infer::Options::default() };
         let n_tokens = u64::from(task.seq_len.get()) - 1;

@@ -8,12 +8,12 @@ use super::sums::{Sums, reduce_into};
 use crate::Result;
 use crate::data::Sequences;
 use crate::device;
-use crate::model::grad::{self, Budget};
+use crate::model::grad::{self, Budget, product};
 use crate::model::{Model, Proj, Rope};
 use crate::stages::{Context, StageError};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tacq_protocol::stage::Reduction;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 /// More lanes than this cost memory and gain nothing over more threads a lane.
 const MAX_LANES: usize = 8;
@@ -26,7 +26,7 @@ struct Lane {
     rope: Rope,
 }
 
-/// What differentiates sequences, several at a time on CPU, one on a GPU.
+/// What differentiates sequences, several at a time.
 pub struct Lanes {
     lanes: Vec<Lane>,
     threads: i32,
@@ -39,10 +39,7 @@ impl Lanes {
     pub fn new(model: &Model, rope: &Rope, context: &Context<'_>, sequences: usize) -> Self {
         let run_threads = context.request.run.threads;
         let threads = device::thread_count(run_threads);
-        let count = match context.device {
-            Device::Cpu => threads.min(MAX_LANES).min(sequences).max(1),
-            _ => 1,
-        };
+        let count = threads.min(MAX_LANES).min(sequences).max(1);
         let lanes =
             (0..count).map(|_| Lane { model: model.shallow_clone(), rope: rope.shallow_clone() }).collect();
         Self { lanes, threads: i32::try_from(threads / count).unwrap_or(1).max(1), run_threads }
@@ -140,7 +137,7 @@ impl Turns {
     }
 
     fn add(&self, layer: usize, proj: Proj, sequence: usize, d_out: &Tensor, input: &Tensor) -> Result<()> {
-        let gradient = d_out.f_tr()?.f_mm(input)?.f_to_kind(Kind::Float)?;
+        let gradient = product(d_out, input)?;
         let slot = &self.slots[Sums::index(layer, proj)];
         let waiting = |turn: &mut Turn| turn.next.is_some_and(|next| next != sequence);
         let mut turn = slot.turned.wait_while(slot.lock(), waiting).unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,10 @@
 //! The running sums of the gradients stage.
 
+use super::device;
 use crate::Result;
 use crate::model::{LinearWeight, ModelConfig, Proj, linear_weights};
 use crate::stages::Context;
-use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter, tensor_bytes};
+use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter, with_bytes};
 use safetensors::Dtype;
 use std::path::Path;
 use tacq_protocol::LogLevel;
@@ -66,7 +67,8 @@ impl Sums {
         let count = usize::try_from(file.i64s(COUNT)?[0]).unwrap_or(usize::MAX).min(total);
         let weights = linear_weights(config);
         let read = |w: &LinearWeight| -> Result<Tensor> {
-            Ok(file.get_shaped(&w.name, &[w.rows, w.cols])?.f_to_device(device)?)
+            file.check_shape(&w.name, &[w.rows, w.cols])?;
+            file.get_on(&w.name, device)
         };
         let tensors = weights.iter().map(read).collect::<Result<_>>()?;
         Ok((Self { weights, tensors, reduction }, count))
@@ -109,7 +111,7 @@ impl Sums {
 
     fn write_tensors(&self, mut writer: TensorWriter) -> Result<()> {
         for tensor in &self.tensors {
-            writer.write(&tensor_bytes(tensor)?)?;
+            with_bytes(tensor, &mut |bytes| Ok(writer.write(bytes)?))?;
         }
         Ok(writer.commit()?)
     }
@@ -117,6 +119,9 @@ impl Sums {
 
 /// Adds the reduction of one sequence's gradient to a sum, both f32 [rows, cols].
 pub fn reduce_into(sum: &mut Tensor, mut gradient: Tensor, reduction: Reduction) -> Result<()> {
+    if sum.device().is_cuda() {
+        return device::reduce_into(sum, &gradient, reduction);
+    }
     let _ = match reduction {
         Reduction::Abs => sum.f_add_(&gradient.f_abs_()?)?,
         Reduction::Square => sum.f_addcmul_(&gradient, &gradient)?,

@@ -36,11 +36,11 @@ impl<'a> Layers<'a> {
         Block::load(self.weights, self.config, layer as i64, kind, device, source)
     }
 
-    /// A weight in f32 in host memory, with its part of the mask.
-    pub fn original(&self, layer: usize, proj: Proj) -> Result<Original> {
+    /// A weight in f32 on a device, with its part of the mask.
+    pub fn original(&self, layer: usize, proj: Proj, device: Device) -> Result<Original> {
         let name = proj.weight_name(layer as i64);
         let (rows, cols) = proj.shape(self.config);
-        let weight = self.weights.get_shaped(&name, &[rows, cols], Kind::Float, Device::Cpu)?;
+        let weight = self.weights.get_shaped(&name, &[rows, cols], Kind::Float, device)?;
         let mask = match self.mask {
             Some(mask) => mask.matrix(layer * Proj::ALL.len() + proj as usize)?,
             None => MatrixMask::empty(rows as usize),

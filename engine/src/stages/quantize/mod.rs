@@ -18,9 +18,12 @@ use crate::saliency::Mask;
 use crate::{Result, fsx};
 use layer::Layers;
 use parts::Parts;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use tacq_protocol::artifact::{file, role};
 use tacq_protocol::stage::{QuantizeParams, RoundingParams};
 use tacq_protocol::{LogLevel, StageKind};
+use tch::Device;
 
 /// Quantizes every linear weight of the model, the masked ones excepted.
 pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
@@ -70,7 +73,7 @@ fn round_layers(
         } else {
             let mut matrices: Vec<(String, QuantizedMatrix)> = Vec::new();
             for proj in Proj::ALL {
-                let original = layers.original(layer, proj)?;
+                let original = layers.original(layer, proj, Device::Cpu)?;
                 let (weights, shape) = layers.host_copy(&original)?;
                 let matrix = round_to_nearest(&original.name, &weights, shape, spec, original.mask)?;
                 matrices.push((original.name, matrix));
@@ -83,7 +86,10 @@ fn round_layers(
     Ok(())
 }
 
-/// Runs GPTQ through the blocks.
+/// A finished block: its index, and name and codes of each matrix.
+type Finished = (usize, Vec<(String, QuantizedMatrix)>);
+
+/// Runs GPTQ through the blocks; each is packed and written while the next one is computed.
 fn pass_layers(
     mut blockwise: Blockwise,
     layers: &Layers<'_>,
@@ -91,27 +97,23 @@ fn pass_layers(
     kind: tch::Kind,
     context: &mut Context<'_>,
 ) -> Result<()> {
-    let count = layers.len();
-    // A part behind a missing one was made with other weights before it; only the unbroken run counts.
-    let mut unbroken = true;
-    for layer in 0..count {
-        let last = layer + 1 == count;
-        let part = if unbroken { parts.open(layer, context) } else { None };
-        if let Some(part) = part {
-            context.mark_resumed();
-            if !last {
-                let block = layers.block(layer, kind, context.device, Some(&part))?;
-                blockwise.advance(&block)?;
+    // Layers of which the part is on disk.
+    let kept = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let (finished, to_write) = mpsc::sync_channel::<Finished>(1);
+        let writing = scope.spawn(|| -> Result<()> {
+            for (layer, matrices) in to_write {
+                parts.write(layer, &matrices)?;
+                kept.store(layer + 1, Ordering::Relaxed);
             }
-        } else {
-            unbroken = false;
-            let mut block: Block = layers.block(layer, kind, context.device, None)?;
-            let matrices = blockwise.quantize(&mut block, &|proj| layers.original(layer, proj), last)?;
-            parts.write(layer, &matrices)?;
-        }
-        context.report(layer as u64 + 1, count as u64, "layers");
-        context.go_on()?;
-    }
+            Ok(())
+        });
+        let computed = compute_layers(&mut blockwise, layers, parts, kind, (&finished, &kept), context);
+        drop(finished);
+        // A part that could not be written is why there were no more.
+        writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(computed)
+    })?;
+    context.report(layers.len() as u64, layers.len() as u64, "layers");
     let t = blockwise.timings();
     let message = format!(
         "gptq: {:.1} s forward, {:.1} s Hessians, {:.1} s factors, {:.1} s matrices",
@@ -121,5 +123,43 @@ fn pass_layers(
         t.matrices.as_secs_f64()
     );
     context.log(LogLevel::Debug, message);
+    Ok(())
+}
+
+fn compute_layers(
+    blockwise: &mut Blockwise,
+    layers: &Layers<'_>,
+    parts: &Parts<'_>,
+    kind: tch::Kind,
+    (finished, kept): (&mpsc::SyncSender<Finished>, &AtomicUsize),
+    context: &mut Context<'_>,
+) -> Result<()> {
+    let (count, device) = (layers.len(), context.device);
+    // A part behind a missing one was made with other weights before it; only the unbroken run counts.
+    let mut unbroken = true;
+    for layer in 0..count {
+        let last = layer + 1 == count;
+        let part = if unbroken { parts.open(layer, context) } else { None };
+        if let Some(part) = part {
+            context.mark_resumed();
+            kept.store(layer + 1, Ordering::Relaxed);
+            if !last {
+                let block = layers.block(layer, kind, device, Some(&part))?;
+                blockwise.advance(&block)?;
+            }
+        } else {
+            unbroken = false;
+            let mut block: Block = layers.block(layer, kind, device, None)?;
+            let original = |proj| layers.original(layer, proj, device);
+            let matrices = blockwise.quantize(&mut block, &original, last)?;
+            if finished.send((layer, matrices)).is_err() {
+                // Whoever writes them has failed, and says why.
+                return Ok(());
+            }
+        }
+        // What is told is kept: a kill does not lose it.
+        context.report(kept.load(Ordering::Relaxed) as u64, count as u64, "layers");
+        context.go_on()?;
+    }
     Ok(())
 }

@@ -65,13 +65,15 @@ fn check(case: &Case) {
     let spec = spec(case.bits, case.group);
     let mask = MatrixMask::from_sorted(rows, cols, positions.iter().copied());
     let weight = Tensor::from_slice(&weights).reshape([rows as i64, cols as i64]);
-    let result = quantize("w", &weight, &factor, spec, case.block, mask).unwrap();
+    let (result, weights_of_it) = quantize("w", &weight, &factor, spec, case.block, mask).unwrap();
 
     let reference = Reference::new(&x, &weights, &positions, case).quantize();
     let equal = result.codes.iter().zip(&reference.codes).filter(|(a, b)| a == b).count();
     let share = equal as f64 / result.codes.len() as f64;
     assert!(share >= EQUAL_CODES, "only {share} of the codes are equal");
-    let ours: Vec<f64> = result.dequantize().into_iter().map(f64::from).collect();
+    let ours = result.dequantize();
+    assert_eq!(Vec::<f32>::try_from(weights_of_it.reshape([-1])).unwrap(), ours);
+    let ours: Vec<f64> = ours.into_iter().map(f64::from).collect();
     let (ours, theirs) = (
         reference.output_error(&x, &weights, &ours),
         reference.output_error(&x, &weights, &reference.values),

@@ -1,0 +1,88 @@
+"""Results → a Markdown page: each step's time beside the reference's, the floor and the goal."""
+
+import argparse
+import json
+import os
+import statistics
+
+from pipeline.steps import REFERENCE, steps
+
+ORDER = ("shape", "layers", "dtype", "bits", "samples", "seq_len", "limit", "batch", "gradients", "gpu_memory")
+
+
+def render(work, output):
+    """Writes the page."""
+    with open(os.path.join(work, "results.jsonl"), encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    groups = {}
+    for line in lines:
+        setting = json.dumps({key: line["options"][key] for key in ORDER}), line["device"]
+        groups.setdefault(setting, []).append(line)
+    parts = [
+        "# The pipeline, step by step",
+        "Made by `benches/pipeline.py`; [benches/README.md](../../benches/README.md) says what and how. Seconds are medians"
+        " of the repetitions, least and most in brackets; each step was done once before without being counted.",
+        f"The reference is the paper's public code ({REFERENCE}); the floor is arithmetic at the rates measured on that GPU.",
+    ]
+    parts += [section(json.loads(setting), device, lines) for (setting, device), lines in groups.items()]
+    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+    with open(output, "w", encoding="utf-8") as file:
+        file.write("\n\n".join(parts) + "\n")
+    print(output)
+
+
+def section(setting, device, lines):
+    """One setting on one device."""
+    options = argparse.Namespace(**setting)
+    is_full = setting["shape"] == "llama3-8b" and not (setting["layers"] or setting["limit"] or setting["gpu_memory"])
+    known = {step.name: step for step in steps("", "", "", options)}
+    by_step = {}
+    for line in lines:
+        by_step.setdefault(line["step"], []).append(line)
+    if any("plain_secs" in line for line in lines):
+        return compared(setting, device, by_step)
+    rows = []
+    for name in (name for name in known if name in by_step):
+        step, measured = known[name], by_step[name]
+        times = [line["wall_secs"] for line in measured]
+        median = statistics.median(times)
+        row = [name, f"{median:.2f} [{min(times):.2f}, {max(times):.2f}] of {len(times)}"]
+        if is_full:
+            row.append(f"{step.reference / median:.0f} ×" if step.reference else "—")
+            row.append(f"{step.floor / median:.0%} of {step.floor} s" if step.floor else "—")
+            reached = "yes" if step.goal and median <= step.goal else "**no**"
+            row.append(f"≤ {step.goal} s: {reached}" if step.goal else "—")
+        peaks = [max(line[key] for line in measured) / 2**30 for key in ("device_peak_bytes", "peak_bytes")]
+        row += [f"{peak:.1f}" for peak in peaks]
+        rows.append(row)
+    header = ["step", "seconds"]
+    if is_full:
+        header += ["faster than the reference", "share of the floor", "goal"]
+    header += ["GPU GiB", "host GiB"]
+    said = ", ".join(f"{key} {value}" for key, value in setting.items() if value is not None)
+    made = sorted({(line["date"], line["commit"]) for line in lines})
+    made = ", ".join(f"{date} at commit {commit}" for date, commit in made)
+    return "\n\n".join([f"## {device}", f"{said}. {made}.", table(header, rows)])
+
+
+def compared(setting, device, by_step):
+    """Our times beside those of plain PyTorch."""
+    rows = []
+    for name, lines in by_step.items():
+        ours, theirs = ([line[key] for line in lines] for key in ("wall_secs", "plain_secs"))
+        ratios = [b / a for a, b in zip(ours, theirs)]
+        row = [name.removeprefix("compare: "), *(f"{statistics.median(times):.2f}" for times in (ours, theirs))]
+        rows.append([*row, f"{statistics.median(ratios):.2f} × [{min(ratios):.2f}, {max(ratios):.2f}] of {len(ratios)}"])
+    said = ", ".join(f"{key} {value}" for key, value in setting.items() if value is not None)
+    note = (
+        f"{said}. Ours is the whole stage, theirs the computation alone (benches/pipeline/plain.py); `matrices alone` is"
+        " what follows from the statistics: factors, grids and the column loop."
+    )
+    header = ["step", "seconds", "plain PyTorch", "faster"]
+    return "\n\n".join([f"## Beside plain PyTorch: {device}", note, table(header, rows)])
+
+
+def table(header, rows):
+    """A Markdown table, first column left, the others right."""
+    lines = ["| " + " | ".join(header) + " |", "| --- |" + " ---: |" * (len(header) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

@@ -1,0 +1,209 @@
+//! The column loop on a CUDA device: nothing but codes, grids and outliers leaves it.
+
+use super::super::cuda::{self, Columns, Grids, MAX_COLUMNS, MAX_GRID_COLUMNS};
+use super::super::error::QuantError;
+use super::super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
+use super::super::{Factor, MatrixMask, rtn};
+use super::segment::{runs, segments};
+use super::{download, update, zero_dead_columns};
+use crate::cuda::staging;
+use half::bf16;
+use tch::{Kind, TchError, Tensor};
+
+/// Whether the kernels can take so wide a group.
+pub fn fits(shape: Shape, spec: MatrixSpec) -> bool {
+    spec.group_cols(shape.cols) <= MAX_GRID_COLUMNS
+}
+
+/// See [`super::quantize`]; `rest` f32 [rows, cols] is on the factor's device and no one else's.
+pub fn quantize(
+    tensor: &str,
+    rest: Tensor,
+    shape: Shape,
+    factor: &Factor,
+    spec: MatrixSpec,
+    block_size: usize,
+    mask: MatrixMask,
+) -> Result<(QuantizedMatrix, Tensor), QuantError> {
+    let fail = |error| QuantError::on_cuda(tensor, error);
+    let is_finite = || rest.f_isfinite()?.f_all()?.f_int64_value(&[]);
+    if is_finite().map_err(|e| fail(e.into()))? == 0 {
+        let weights = download::<f32>(&rest).map_err(|e| fail(e.into()))?;
+        rtn::check_finite(tensor, &weights, shape)?;
+    }
+    let mut work = Work::new(rest, shape, spec, &mask).map_err(|e| fail(e.into()))?;
+    work.run(factor, block_size).map_err(fail)?;
+    work.finish(mask).map_err(|e| fail(e.into()))
+}
+
+/// A matrix under way.
+struct Work {
+    shape: Shape,
+    spec: MatrixSpec,
+    /// f32 [rows, cols], current weights.
+    rest: Tensor,
+    /// u8 [rows, cols], 1 at outliers, and their positions \[k\] i64, if there are any.
+    outliers: Option<(Tensor, Tensor)>,
+    grids: Grids,
+    /// u8 [rows, cols]
+    codes: Tensor,
+}
+
+impl Work {
+    fn new(rest: Tensor, shape: Shape, spec: MatrixSpec, mask: &MatrixMask) -> Result<Self, TchError> {
+        let device = rest.device();
+        let size = [shape.rows as i64, shape.cols as i64];
+        let outliers = if mask.is_empty() {
+            None
+        } else {
+            let positions: Vec<i64> = mask.positions(shape.cols).map(|at| at as i64).collect();
+            let positions = Tensor::f_from_slice(&positions)?.f_to_device(device)?;
+            let marks = Tensor::f_zeros([size[0] * size[1]], (Kind::Uint8, device))?;
+            let marks = marks.f_index_fill(0, &positions, 1)?.f_view(size)?;
+            Some((marks, positions))
+        };
+        let grids = [size[0], spec.groups(shape.cols) as i64];
+        let zeros = |size: [i64; 2], kind| Tensor::f_zeros(size, (kind, device));
+        let grids = Grids { scales: zeros(grids, Kind::Float)?, zeros: zeros(grids, Kind::Float)? };
+        Ok(Self { shape, spec, rest, outliers, grids, codes: zeros(size, Kind::Uint8)? })
+    }
+
+    /// Finds grids and codes, segment by segment.
+    fn run(&mut self, factor: &Factor, block_size: usize) -> Result<(), cuda::Error> {
+        let (cols, group_cols) = (self.shape.cols, self.spec.group_cols(self.shape.cols));
+        let is_grouped = self.spec.group_size.is_some();
+        if !is_grouped {
+            self.find_grids(0, 0, cols)?;
+        }
+        zero_dead_columns(&mut self.rest, &factor.dead)?;
+        for segment in segments(cols, block_size, group_cols) {
+            let size = [self.shape.rows as i64, segment.len() as i64];
+            let errors = Tensor::f_empty(size, (Kind::Float, self.rest.device()))?;
+            for run in runs(segment.clone(), group_cols, MAX_COLUMNS) {
+                let group = run.start / group_cols;
+                if is_grouped && run.start == group * group_cols {
+                    self.find_grids(group, run.start, group_cols.min(cols - run.start))?;
+                }
+                let (start, len) = (run.start as i64, run.len() as i64);
+                let part = |all: &Tensor| all.f_narrow(1, start, len);
+                let columns = Columns {
+                    weights: part(&self.rest)?,
+                    upper: part(&factor.upper.f_narrow(0, start, len)?)?,
+                    outliers: self.outliers.as_ref().map(|(marks, _)| part(marks)).transpose()?,
+                    codes: part(&self.codes)?,
+                    errors: errors.f_narrow(1, start - segment.start as i64, len)?,
+                };
+                cuda::sweep(&columns, &self.grids, group as i64, self.spec.finder().max_code())?;
+                let behind = run.end as i64..segment.end as i64;
+                update(&mut self.rest, &factor.upper, start, behind, &columns.errors)?;
+            }
+            let behind = segment.end as i64..cols as i64;
+            update(&mut self.rest, &factor.upper, segment.start as i64, behind, &errors)?;
+        }
+        Ok(())
+    }
+
+    /// Finds the grids of a group, whose columns are these, from the current weights.
+    fn find_grids(&self, group: usize, start: usize, len: usize) -> Result<(), cuda::Error> {
+        let part = |all: &Tensor| all.f_narrow(1, start as i64, len as i64);
+        let outliers = self.outliers.as_ref().map(|(marks, _)| part(marks)).transpose()?;
+        cuda::find_grids(&part(&self.rest)?, outliers.as_ref(), self.spec, &self.grids, group as i64)
+    }
+
+    /// Brings the result to the host; the weights that it stands for stay.
+    fn finish(self, mask: MatrixMask) -> Result<(QuantizedMatrix, Tensor), TchError> {
+        let Self { shape, spec, rest, outliers, grids, codes } = self;
+        let weights = cuda::dequantize(&codes, &grids, spec, shape)?;
+        let values = match outliers {
+            None => Vec::new(),
+            Some((_, positions)) => {
+                let values = rest.f_view([-1])?.f_index_select(0, &positions)?.f_to_kind(Kind::BFloat16)?;
+                let values = values.f_to_kind(Kind::Float)?;
+                let _ = weights.f_view([-1])?.f_index_copy_(0, &positions, &values)?;
+                download::<f32>(&values)?
+            }
+        };
+        let matrix = QuantizedMatrix {
+            shape,
+            spec,
+            codes: staged(&codes)?,
+            scales: download(&grids.scales)?,
+            zeros: download(&grids.zeros.f_to_kind(Kind::Uint8)?)?,
+            mask,
+            outliers: values.into_iter().map(bf16::from_f32).collect(),
+        };
+        Ok((matrix, weights))
+    }
+}
+
+/// A large tensor's elements, u8.
+fn staged(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
+    let mut values = Vec::with_capacity(tensor.numel());
+    staging::download(tensor, &mut |part| -> Result<(), TchError> {
+        values.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::Hessian;
+    use crate::quant::gptq::on_host;
+    use crate::quant::testing::{Normal, spec};
+    use tacq_protocol::stage::Grid;
+    use tch::Device;
+
+    #[test]
+    fn codes_grids_and_outliers_are_those_of_the_host() {
+        let Some(device) = crate::cuda::test_device() else { return };
+        tch::manual_seed(2);
+        for (rows, cols, bits, group, grid, block) in [
+            (97, 320, 2, None, Grid::Mse, 128),
+            (64, 256, 3, Some(64), Grid::Mse, 128),
+            (33, 300, 4, Some(48), Grid::Minmax, 200),
+            (40, 700, 8, Some(160), Grid::Mse, 64),
+            (16, 120, 2, None, Grid::Mse, 1000),
+        ] {
+            let shape = Shape { rows, cols };
+            let spec = MatrixSpec { grid, ..spec(bits, group) };
+            let weights = Normal::new(7).vector(shape.len(), 0.05);
+            let weights = Tensor::from_slice(&weights).view([rows as i64, cols as i64]);
+            let inputs = Tensor::randn([1, 900, cols as i64], (Kind::Float, Device::Cpu));
+            let _ = inputs.select(2, 5).fill_(0.0);
+            let mut hessian = Hessian::new(cols as i64, Device::Cpu).unwrap();
+            hessian.add(&inputs).unwrap();
+            let factor = Factor::new("w", hessian.finish().unwrap(), "0.01".parse().unwrap()).unwrap();
+            let on_device = Factor { upper: factor.upper.to_device(device), dead: factor.dead.clone() };
+            let positions = (0..shape.len() as u64).filter(|at| at % 101 == 3 || at / cols as u64 == 9);
+            for mask in [MatrixMask::empty(rows), MatrixMask::from_sorted(rows, cols, positions)] {
+                let host = on_host("w", weights.copy(), shape, &factor, spec, block, mask.clone()).unwrap();
+                let rest = weights.to_device(device).copy();
+                let (found, stands_for) = quantize("w", rest, shape, &on_device, spec, block, mask).unwrap();
+                let case = format!(
+                    "{rows} x {cols}, {bits} bits, groups {group:?}, {} outliers",
+                    host.outliers.len()
+                );
+                // The products between segments round otherwise, so that a weight in the middle between two levels may
+                // go to the other one.
+                let same = host.codes.iter().zip(&found.codes).filter(|(a, b)| a == b).count();
+                assert!(same as f64 >= SAME_CODES * shape.len() as f64, "{case}: {same} codes");
+                if group.is_none() {
+                    assert_eq!((&host.scales, &host.zeros), (&found.scales, &found.zeros), "{case}");
+                }
+                assert_eq!(
+                    Vec::<f32>::try_from(stands_for.view([-1])).unwrap(),
+                    found.dequantize(),
+                    "{case}"
+                );
+                if cols <= MAX_COLUMNS && group.is_none() {
+                    assert_eq!(host, found, "{case}: no product is between");
+                }
+            }
+        }
+    }
+
+    /// Share of codes that are the same although products round otherwise.
+    const SAME_CODES: f64 = 0.99;
+}

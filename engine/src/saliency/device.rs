@@ -1,0 +1,204 @@
+//! Scores, histograms and candidates on a CUDA device; the same scores and candidates as on the host, bit by bit.
+
+use super::{Candidate, Histogram};
+use crate::Result;
+use crate::tensorfile::with_bytes;
+use rayon::prelude::*;
+use tacq_protocol::stage::Score;
+use tch::{Device, Kind, Tensor};
+
+/// Room above the wanted number, as its share, before the worst are thrown out.
+const SLACK: i64 = 4;
+/// Exponents of an f32.
+const EXPONENTS: i64 = 256;
+
+/// What a score may need of one matrix, f32 of one size each; what a score does not need may be absent.
+#[derive(Debug)]
+pub struct DeviceInputs {
+    /// Weights.
+    pub weights: Option<Tensor>,
+    /// Weights after uniform quantization.
+    pub quantized: Option<Tensor>,
+    /// The score's gradient statistic.
+    pub gradients: Option<Tensor>,
+}
+
+/// The scores of one matrix, f32 \[n\], row by row, in the operations of [`scores`](super::scores()). Not for
+/// [`Score::Random`], which is made on the host.
+pub fn scores_on_device(score: Score, inputs: &DeviceInputs) -> Result<Tensor> {
+    let of = |input: &Option<Tensor>| input.as_ref().expect("the score's inputs are there").shallow_clone();
+    let change = || of(&inputs.weights).f_sub(&of(&inputs.quantized))?.f_abs();
+    let (weights, gradients) = (|| of(&inputs.weights).f_abs(), || of(&inputs.gradients).f_abs());
+    let scores = match score {
+        Score::Tacq | Score::Signed => weights()?.f_mul_(&gradients()?)?.f_mul_(&change()?)?,
+        Score::Weight => weights()?,
+        Score::Fisher | Score::AbsGrad => gradients()?,
+        Score::Msg => weights()?.f_mul_(&gradients()?)?,
+        Score::Qal => gradients()?.f_mul_(&change()?)?,
+        Score::Random => unreachable!("random scores are made on the host"),
+    };
+    Ok(scores.f_reshape([-1])?)
+}
+
+/// [`Histogram::of`], but for roundings of the sum.
+pub fn histogram_on_device(tensor: &str, scores: &Tensor) -> Result<Histogram> {
+    let exponents = scores.f_view_dtype(Kind::Int)?.f_bitwise_right_shift_tensor_scalar(23)?;
+    let counts =
+        Vec::<i64>::try_from(exponents.f_bincount::<Tensor>(None, EXPONENTS)?.f_to_device(Device::Cpu)?)?;
+    let zeros = scores.f_eq(0.0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+    let (max, sum) = (scores.f_max()?.f_double_value(&[])?, scores.f_sum(Kind::Double)?.f_double_value(&[])?);
+    let counts = counts.into_iter().map(i64::unsigned_abs).collect::<Vec<_>>();
+    Ok(Histogram::from_counts(tensor, counts, zeros.unsigned_abs(), max as f32, sum))
+}
+
+/// [`TopCandidates`](super::TopCandidates) of scores on a device.
+#[derive(Debug)]
+pub struct DeviceCandidates {
+    wanted: i64,
+    /// Global indices, i64, ascending, and scores, f32, of those that may be among the best, in parts.
+    parts: Vec<(Tensor, Tensor)>,
+    held: i64,
+    /// Score of the worst that still counts, once `wanted` are there.
+    threshold: Option<f64>,
+}
+
+impl DeviceCandidates {
+    /// Keeps the best `wanted`.
+    pub fn new(wanted: usize) -> Self {
+        Self { wanted: wanted as i64, parts: Vec::new(), held: 0, threshold: None }
+    }
+
+    /// Adds the scores \[n\] of the weights from global index `first` on, none of them NaN. Indices must ascend from call
+    /// to call.
+    pub fn push(&mut self, first: u64, scores: &Tensor) -> Result<()> {
+        if self.wanted == 0 {
+            return Ok(());
+        }
+        let (indices, scores) = match self.threshold {
+            None => {
+                let all = Tensor::f_arange(scores.size()[0], (Kind::Int64, scores.device()))?;
+                (all, scores.shallow_clone())
+            }
+            Some(threshold) => {
+                let better = scores.f_gt(threshold)?.f_nonzero()?.f_squeeze_dim(1)?;
+                let scores = scores.f_index_select(0, &better)?;
+                (better, scores)
+            }
+        };
+        self.held += indices.size()[0];
+        self.parts.push((indices.f_add_scalar(first as i64)?, scores));
+        if self.held > self.wanted + self.wanted / SLACK {
+            self.shrink()?;
+        }
+        Ok(())
+    }
+
+    /// Throws out all but the best `wanted`; of equal scores the lower indices stay.
+    fn shrink(&mut self) -> Result<()> {
+        let (indices, scores) = self.joined()?;
+        let count = indices.size()[0];
+        if count <= self.wanted {
+            self.parts = vec![(indices, scores)];
+            return Ok(());
+        }
+        let (worst, _) = scores.f_kthvalue(count - self.wanted + 1, 0, false)?;
+        let mut keep = scores.f_gt_tensor(&worst)?;
+        let room = self.wanted - keep.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+        let equal = scores.f_eq_tensor(&worst)?.f_nonzero()?.f_squeeze_dim(1)?.f_narrow(0, 0, room)?;
+        let _ = keep.f_index_fill_(0, &equal, 1)?;
+        let kept = keep.f_nonzero()?.f_squeeze_dim(1)?;
+        self.parts = vec![(indices.f_index_select(0, &kept)?, scores.f_index_select(0, &kept)?)];
+        self.held = self.wanted;
+        self.threshold = Some(worst.f_double_value(&[])?);
+        Ok(())
+    }
+
+    fn joined(&mut self) -> Result<(Tensor, Tensor)> {
+        let (indices, scores): (Vec<_>, Vec<_>) = std::mem::take(&mut self.parts).into_iter().unzip();
+        Ok((Tensor::f_cat(&indices, 0)?, Tensor::f_cat(&scores, 0)?))
+    }
+
+    /// The best, best first.
+    pub fn into_sorted(mut self) -> Result<Vec<Candidate>> {
+        if self.held == 0 {
+            return Ok(Vec::new());
+        }
+        self.shrink()?;
+        let (indices, scores) = self.joined()?;
+        // Equal scores stay in the order of their indices.
+        let (scores, order) = scores.f_sort_stable(true, 0, true)?;
+        let indices = indices.f_index_select(0, &order)?;
+        drop(order);
+        let (indices, scores) = (bytes(&indices)?, bytes(&scores)?);
+        let candidate = |(index, score): (&[u8; 8], &[u8; 4])| {
+            Candidate::new(f32::from_le_bytes(*score), u64::from_le_bytes(*index))
+        };
+        Ok(indices.as_chunks().0.par_iter().zip(scores.as_chunks().0).map(candidate).collect())
+    }
+}
+
+/// A tensor's elements, little-endian.
+fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
+    let mut all = Vec::with_capacity(tensor.numel() * tensor.kind().elt_size_in_bytes());
+    with_bytes(tensor, &mut |part| {
+        all.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::saliency::{ScoreInputs, TopCandidates, scores, uniform};
+
+    /// On the GPU if there is one: what is tested holds on any device.
+    fn device() -> Device {
+        crate::cuda::test_device().unwrap_or(Device::Cpu)
+    }
+
+    #[test]
+    fn candidates_are_those_of_the_host_whatever_the_ties() {
+        for (levels, wanted) in
+            [(1.0f32, 10), (3.0, 100), (50.0, 499), (1e6, 500), (1e6, 1), (7.0, 2000), (7.0, 0)]
+        {
+            let scores: Vec<f32> = (0..2000).map(|i| (uniform(1, i) * levels).floor()).collect();
+            let (mut host, mut found) = (TopCandidates::new(wanted), DeviceCandidates::new(wanted));
+            for (i, chunk) in scores.chunks(77).enumerate() {
+                host.push(77 * i as u64, chunk);
+                found.push(77 * i as u64, &Tensor::from_slice(chunk).to_device(device())).unwrap();
+            }
+            assert_eq!(found.into_sorted().unwrap(), host.into_sorted(), "{levels} levels, {wanted} wanted");
+        }
+    }
+
+    #[test]
+    fn scores_and_histograms_are_those_of_the_host() {
+        let numbers = |seed| (0..3000).map(|i| uniform(seed, i) - 0.5).collect::<Vec<f32>>();
+        let (weights, quantized, gradients) = (numbers(1), numbers(2), numbers(3));
+        let place = |values: &[f32]| Some(Tensor::from_slice(values).to_device(device()));
+        let on_device = DeviceInputs {
+            weights: place(&weights),
+            quantized: place(&quantized),
+            gradients: place(&gradients),
+        };
+        let inputs = ScoreInputs {
+            weights: &weights,
+            quantized: &quantized,
+            gradients: &gradients,
+            len: 3000,
+            cols: 100,
+            ..ScoreInputs::default()
+        };
+        for score in Score::ALL.into_iter().filter(|score| *score != Score::Random) {
+            let expected = scores(score, "w", &inputs).unwrap();
+            let found = scores_on_device(score, &on_device).unwrap();
+            assert_eq!(Vec::<f32>::try_from(found.to_device(Device::Cpu)).unwrap(), expected, "{score}");
+            let (expected, mut found) =
+                (Histogram::of("w", &expected), histogram_on_device("w", &found).unwrap());
+            assert!((found.sum / expected.sum - 1.0).abs() < 1e-12, "{score}");
+            found.sum = expected.sum;
+            assert_eq!(found, expected, "{score}");
+        }
+    }
+}
