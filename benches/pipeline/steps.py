@@ -27,7 +27,7 @@ class Step:
     keep: bool = False
 
 
-RATIOS = ("0.001", "0.0035", "0.005", "0.01", "0.02")
+RATIOS = ("0.001", "0.002", "0.0035", "0.005", "0.01")
 
 
 def steps(model, data, work, options):

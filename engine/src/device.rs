@@ -63,33 +63,35 @@ pub fn kind(dtype: DType) -> Kind {
     }
 }
 
-/// Bytes that others used of a device when this process first looked, and what it may use itself.
+/// For each CUDA device, bytes in use when this process first looked, and what it may use itself.
 static MEMORY: Mutex<BTreeMap<usize, Memory>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Clone, Copy)]
 struct Memory {
-    of_others: u64,
+    used_at_start: u64,
     limit: u64,
 }
 
-/// Lets [`free_bytes`] of a CUDA device count with so many bytes for this process; all of it when absent.
+/// Lets [`budget_bytes`] of a CUDA device be so many at most; all of it when absent.
 pub fn limit_memory(device: Device, limit: Option<u64>) {
     let Device::Cuda(index) = device else { return };
+    let used = cuda::memory(cuda_index(index)).map_or(0, |(free, total)| total.saturating_sub(free));
     let mut all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let used = cuda::used_bytes(u16::try_from(index).unwrap_or(u16::MAX)).unwrap_or(0);
-    let memory = all.entry(index).or_insert(Memory { of_others: used, limit: u64::MAX });
+    let memory = all.entry(index).or_insert(Memory { used_at_start: used, limit: u64::MAX });
     memory.limit = limit.unwrap_or(u64::MAX);
 }
 
-/// Bytes of a CUDA device that may still be taken; what libtorch took once and holds for its next use is not among them.
-pub fn free_bytes(index: usize) -> usize {
-    let (free, total) = cuda::memory(u16::try_from(index).unwrap_or(u16::MAX)).unwrap_or((0, 0));
+/// Bytes of a CUDA device that this process may hold in all. What is free says less: libtorch keeps what it once took, and
+/// gives it back when something else does not fit.
+pub fn budget_bytes(index: usize) -> usize {
+    let (free, total) = cuda::memory(cuda_index(index)).unwrap_or((0, 0));
     let all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let allowed = all.get(&index).map_or(u64::MAX, |memory| {
-        let own = total.saturating_sub(free).saturating_sub(memory.of_others);
-        memory.limit.saturating_sub(own)
-    });
-    usize::try_from(free.min(allowed)).unwrap_or(usize::MAX)
+    let memory = all.get(&index).copied().unwrap_or(Memory { used_at_start: total - free, limit: u64::MAX });
+    usize::try_from(total.saturating_sub(memory.used_at_start).min(memory.limit)).unwrap_or(usize::MAX)
+}
+
+fn cuda_index(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
 }
 
 /// Waits until a device has done what was asked of it.
@@ -184,6 +186,12 @@ pub fn make_repeatable() {
     unsafe {
         std::env::remove_var("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE");
         std::env::remove_var("NVIDIA_TF32_OVERRIDE");
+        // Memory in pieces that grow, so that tensors of many sizes leave no gaps that nothing fits.
+        if std::env::var_os("PYTORCH_ALLOC_CONF").is_none()
+            && std::env::var_os("PYTORCH_CUDA_ALLOC_CONF").is_none()
+        {
+            std::env::set_var("PYTORCH_ALLOC_CONF", "expandable_segments:True");
+        }
         // cuBLAS repeats its results bit by bit only with a fixed workspace.
         std::env::set_var("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
     }

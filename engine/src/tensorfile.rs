@@ -13,6 +13,8 @@ use memmap2::Mmap;
 use rayon::prelude::*;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tacq_protocol::FailureKind;
 use tch::{Device, Kind, TchError, Tensor};
@@ -115,6 +117,7 @@ impl TensorFileError {
 #[derive(Debug)]
 pub struct TensorFile {
     path: PathBuf,
+    file: File,
     map: Mmap,
     metadata: Metadata,
     /// Where the tensors' bytes start in `map`.
@@ -131,7 +134,7 @@ impl TensorFile {
         let (header, metadata) =
             SafeTensors::read_metadata(&map).map_err(|e| header_error(path, &map, &e))?;
         let data_start = header + size_of::<u64>();
-        Ok(Self { path: path.to_owned(), map, metadata, data_start })
+        Ok(Self { path: path.to_owned(), file, map, metadata, data_start })
     }
 
     /// The file's path.
@@ -190,7 +193,7 @@ impl TensorFile {
         let shape = shape_of(info);
         let is_float = matches!(kind, Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double);
         if device.is_cuda() && !bytes.is_empty() {
-            let tensor = staging::upload(bytes, device)?.f_view_dtype(kind)?.f_reshape(&shape)?;
+            let tensor = self.upload(name, device)?.f_view_dtype(kind)?.f_reshape(&shape)?;
             if !is_float || tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0 {
                 return Ok(tensor);
             }
@@ -200,6 +203,17 @@ impl TensorFile {
             return Err(TensorFileError::NotFinite { path, name, value, position }.into());
         }
         Ok(Tensor::f_from_data_size(bytes, &shape, kind)?.f_to_device(device)?)
+    }
+
+    /// A tensor's bytes as u8 \[n\] on a CUDA device. They are read, not taken from the map: each page of it that is
+    /// touched first costs more than to copy it.
+    fn upload(&self, name: &str, device: Device) -> Result<Tensor, crate::Error> {
+        let (from, to) = self.info(name)?.data_offsets;
+        let start = self.data_start + from;
+        staging::upload_with(to - from, device, |at, part| {
+            let read = self.file.read_exact_at(part, (start + at) as u64);
+            read.map_err(|e| FsError::new("read", &self.path, e).into())
+        })
     }
 
     /// [`Self::get`] of a tensor that must have this shape.

@@ -44,13 +44,25 @@ impl Buffer {
 
 /// Bytes as a tensor u8 \[n\] on a CUDA device.
 pub fn upload(bytes: &[u8], device: Device) -> Result<Tensor, TchError> {
-    let target = Tensor::f_empty([bytes.len() as i64], (Kind::Uint8, device))?;
+    upload_with(bytes.len(), device, |start, to| {
+        to.copy_from_slice(&bytes[start..start + to.len()]);
+        Ok(())
+    })
+}
+
+/// `len` bytes that `read(start, to)` gives, several parts at a time, as a tensor u8 \[len\] on a CUDA device.
+pub fn upload_with<E: From<TchError> + Send>(
+    len: usize,
+    device: Device,
+    read: impl Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
+) -> Result<Tensor, E> {
+    let target = Tensor::f_empty([len as i64], (Kind::Uint8, device))?;
     let mut buffer = Buffer::take(device)?;
-    for (i, chunk) in bytes.chunks(BUFFER_BYTES).enumerate() {
-        let parts = buffer.bytes().par_chunks_mut(PART_BYTES).zip(chunk.par_chunks(PART_BYTES));
-        parts.for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
-        let mut part = target.f_narrow(0, (i * BUFFER_BYTES) as i64, chunk.len() as i64)?;
-        part.f_copy_(&buffer.tensor(chunk.len())?)?;
+    for first in (0..len).step_by(BUFFER_BYTES) {
+        let count = BUFFER_BYTES.min(len - first);
+        let parts = buffer.bytes()[..count].par_chunks_mut(PART_BYTES).enumerate();
+        parts.map(|(i, to)| read(first + i * PART_BYTES, to)).collect::<Result<(), E>>()?;
+        target.f_narrow(0, first as i64, count as i64)?.f_copy_(&buffer.tensor(count)?)?;
     }
     Ok(target)
 }

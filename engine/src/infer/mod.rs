@@ -50,7 +50,7 @@ pub struct Options {
     /// time that memory runs out.
     pub batch_size: usize,
     /// Most bytes of keys and values of the sequences in a batch; a single sequence may exceed it. When absent, 4 GiB on
-    /// the host, half of what is free on a GPU.
+    /// the host, half of what the model leaves on a GPU.
     pub cache_bytes: Option<usize>,
 }
 

@@ -75,7 +75,7 @@ impl<'a> Runner<'a> {
     /// How many sequences of `tokens` fit in `bytes` (see [`super::Options::cache_bytes`]), at least one.
     pub fn rows_in(&self, bytes: Option<usize>, tokens: usize) -> usize {
         let bytes = bytes.unwrap_or_else(|| match self.space.device {
-            Device::Cuda(index) => device::free_bytes(index) / 2,
+            Device::Cuda(index) => device::budget_bytes(index).saturating_sub(self.model.bytes()) / 2,
             _ => HOST_CACHE_BYTES,
         });
         (bytes / (self.space.bytes_per_token() * tokens.max(1))).max(1)

@@ -68,6 +68,15 @@ impl Model {
         }
     }
 
+    /// Bytes of its weights; tied ones count once.
+    pub fn bytes(&self) -> usize {
+        let of = |tensor: &Tensor| tensor.numel() * tensor.kind().elt_size_in_bytes();
+        let blocks =
+            self.blocks.iter().flat_map(|block| Proj::ALL.map(|proj| of(&block.linear(proj).weight)));
+        let output = if self.config.tied { 0 } else { of(&self.head.weight) };
+        of(&self.embedding.weight) + output + blocks.sum::<usize>()
+    }
+
     /// The rotary table for sequences of up to `length` tokens, in the model's number format and device.
     pub fn rope(&self, length: i64) -> Result<Rope> {
         let like = &self.embedding.weight;

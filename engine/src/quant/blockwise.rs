@@ -190,7 +190,11 @@ impl Blockwise {
     /// Bytes of inputs that may be kept.
     fn keep_bytes(&self) -> usize {
         match self.batches[0].device() {
-            Device::Cuda(index) => device::free_bytes(index) / 2,
+            // Beside them a block, a Hessian with its factors, and what is computed of a batch.
+            Device::Cuda(index) => {
+                let hidden = self.batches.iter().map(|h| h.numel() * h.kind().elt_size_in_bytes()).sum();
+                device::budget_bytes(index).saturating_sub(hidden) / 2
+            }
             _ => HOST_KEEP_BYTES,
         }
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use tacq_protocol::artifact::file;
 
 /// Entries written at a time.
-const CHUNK: usize = 1 << 22;
+pub(super) const CHUNK: usize = 1 << 22;
 
 /// Writes `candidates.safetensors`: `index` \[k\] i64 and `score` \[k\] f32, best first.
 pub fn write_candidates(folder: &Path, candidates: &[Candidate]) -> Result<(), SaliencyError> {
@@ -28,9 +28,9 @@ pub fn write_candidates(folder: &Path, candidates: &[Candidate]) -> Result<(), S
 }
 
 /// The bytes of one field of each.
-fn bytes<const N: usize>(candidates: &[Candidate], of: impl Fn(&Candidate) -> [u8; N] + Sync) -> Vec<u8> {
-    let mut bytes = vec![0; N * candidates.len()];
-    bytes.par_chunks_exact_mut(N).zip(candidates).for_each(|(bytes, c)| bytes.copy_from_slice(&of(c)));
+pub(super) fn bytes<T: Sync, const N: usize>(values: &[T], of: impl Fn(&T) -> [u8; N] + Sync) -> Vec<u8> {
+    let mut bytes = vec![0; N * values.len()];
+    bytes.par_chunks_exact_mut(N).zip(values).for_each(|(bytes, value)| bytes.copy_from_slice(&of(value)));
     bytes
 }
 

@@ -1,6 +1,7 @@
 //! A mask artifact: the global indices of the weights that stay in 16 bit.
 
 use super::SaliencyError;
+use super::candidates::{CHUNK, bytes};
 use crate::fsx;
 use crate::quant::MatrixMask;
 use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter};
@@ -60,8 +61,8 @@ impl Mask {
         let spec = TensorSpec::new("index", Dtype::I64, &[indices.len() as u64]);
         let write = || {
             let mut writer = TensorWriter::create(&folder.join(file::MASK), &[spec])?;
-            for chunk in indices.chunks(1 << 16) {
-                writer.write(&chunk.iter().flat_map(|i| i.to_le_bytes()).collect::<Vec<u8>>())?;
+            for chunk in indices.chunks(CHUNK) {
+                writer.write(&bytes(chunk, |i| i.to_le_bytes()))?;
             }
             writer.commit()?;
             fsx::write_json(&folder.join(file::LAYOUT), layout)

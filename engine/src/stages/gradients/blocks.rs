@@ -32,6 +32,8 @@ const SPARE_BYTES: usize = 4 << 30;
 /// Sums over all sequences, written block by block. `room`: bytes of hidden states that may stay on the device; what is
 /// free there when absent.
 pub fn run(params: &GradientsParams, room: Option<usize>, context: &mut Context<'_>) -> Result<()> {
+    // Blocks are loaded one by one; the memory of a model that an earlier stage left is wanted for hidden states.
+    context.forget_models();
     let sequences = Sequences::read(context.input(role::CALIBRATION)?)?;
     let folder = context.input(role::MODEL)?;
     let weights = Weights::open(folder)?;
@@ -146,7 +148,8 @@ impl<'a> Pass<'a> {
         let activations = sequences.longest() * width as usize * size;
         // Two blocks' weights, its sums, the largest product; states and gradients at the current boundary.
         let needed = 16 * block as usize + 3 * boundary + 4 * activations + SPARE_BYTES;
-        device::free_bytes(index).saturating_sub(needed)
+        // A tenth for what falls between the pieces.
+        device::budget_bytes(index).saturating_sub(needed) / 10 * 9
     }
 
     fn block(&self, layer: usize) -> Result<Block> {
