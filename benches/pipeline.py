@@ -94,6 +94,8 @@ def run(options):
                 outcome = engine.run(step, output)
             except Failed as failure:
                 print(f"{step.name}: {failure}", flush=True)
+                if engine.process.poll() is not None:
+                    engine = Engine(program, work, options.device, options.gpu_memory)
                 break
             counts = rep > 0 or options.no_warm_up
             gib = outcome.device_peak_bytes / 2**30, outcome.peak_bytes / 2**30

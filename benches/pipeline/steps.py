@@ -76,7 +76,8 @@ def evaluations(model, data, checkpoint, options):
 
     def evaluate(task):
         params = {"task": task, "dtype": options.dtype}
-        return params if options.dtype == "f32" or not options.batch else {**params, "batch_size": options.batch}
+        # As in sweeps, where it is part of the key in any format but f32.
+        return params if options.dtype == "f32" else {**params, "batch_size": options.batch or 256}
 
     inputs = {"model": model}
     run = {"batch_size": options.batch} if options.batch and options.dtype == "f32" else {}

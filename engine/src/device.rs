@@ -86,8 +86,15 @@ pub fn limit_memory(device: Device, limit: Option<u64>) {
 pub fn budget_bytes(index: usize) -> usize {
     let (free, total) = cuda::memory(cuda_index(index)).unwrap_or((0, 0));
     let all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let memory = all.get(&index).copied().unwrap_or(Memory { used_at_start: total - free, limit: u64::MAX });
-    usize::try_from(total.saturating_sub(memory.used_at_start).min(memory.limit)).unwrap_or(usize::MAX)
+    let used = total.saturating_sub(free);
+    let memory = all.get(&index).copied().unwrap_or(Memory { used_at_start: used, limit: u64::MAX });
+    // What is declared is ours, whatever others held when this process began.
+    let bytes = if memory.limit < u64::MAX {
+        total.min(memory.limit)
+    } else {
+        total - memory.used_at_start.min(total)
+    };
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn cuda_index(index: usize) -> u16 {

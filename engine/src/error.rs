@@ -89,7 +89,8 @@ impl Error {
             Error::Quant(e) => e.kind(),
             Error::Checkpoint(e) => e.kind(),
             Error::Saliency(e) => e.kind(),
-            Error::Device(_) | Error::Kernel(_) => FailureKind::Device,
+            Error::Device(_) => FailureKind::Device,
+            Error::Kernel(e) => e.kind(),
             Error::Torch(e) => torch_kind(e),
         }
     }

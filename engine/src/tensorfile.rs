@@ -184,7 +184,7 @@ impl TensorFile {
         self.get_on(name, Device::Cpu)
     }
 
-    /// [`Self::get`] on a device. What goes to a GPU goes there from the mapped file and is looked through there.
+    /// [`Self::get`] on a device. What goes to a GPU is read into pinned memory and looked through there.
     pub fn get_on(&self, name: &str, device: Device) -> Result<Tensor, crate::Error> {
         let info = self.info(name)?;
         let bytes = self.bytes(name)?;
@@ -344,19 +344,20 @@ fn first_not_finite(dtype: Dtype, bytes: &[u8]) -> Option<(usize, &'static str)>
     }
 }
 
-/// Hands over a tensor's elements as little-endian bytes, row by row, in parts.
-pub fn with_bytes(tensor: &Tensor, take: &mut dyn FnMut(&[u8]) -> crate::Result<()>) -> crate::Result<()> {
-    if tensor.device().is_cuda() {
-        return staging::download(&tensor.f_detach()?, take);
-    }
-    take(&tensor_bytes(tensor)?)
-}
-
 /// A tensor's elements as little-endian bytes in host memory, row by row.
 pub fn tensor_bytes(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
-    let tensor = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+    let tensor = tensor.f_detach()?.f_contiguous()?;
     let elements = tensor.numel();
-    let mut bytes = vec![0; elements * tensor.f_kind()?.elt_size_in_bytes()];
+    let len = elements * tensor.f_kind()?.elt_size_in_bytes();
+    if tensor.device().is_cuda() {
+        let mut bytes = Vec::with_capacity(len);
+        staging::download(&tensor, &mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })?;
+        return Ok(bytes);
+    }
+    let mut bytes = vec![0; len];
     tensor.f_copy_data_u8(&mut bytes, elements)?;
     Ok(bytes)
 }

@@ -61,8 +61,8 @@ pub struct Run {
     /// stage's own parameter decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<BatchSize>,
-    /// Bytes of device memory that the stage may take; what it keeps there beyond need is less where this is. All that is
-    /// free when absent.
+    /// Bytes of device memory that the stage may take; what it keeps there beyond need is less where this is. All of the
+    /// device's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_bytes: Option<u64>,
 }

@@ -59,7 +59,7 @@ impl StageKind {
     /// - evaluate 2: tasks with answers, windows in batches, records as Parquet.
     /// - quantize 2, mixed_quantize 2: the factor of the inverse Hessian rounds otherwise; on GPUs also the statistics.
     /// - gradients 2: on GPUs, products of 16-bit factors are summed in f32.
-    /// - evaluate 3: on GPUs, other batches and other kernels for attention.
+    /// - evaluate 3: on GPUs and in bf16, other batches and other attention.
     pub fn version(self) -> u32 {
         match self {
             StageKind::Download | StageKind::Saliency | StageKind::Select | StageKind::Command => 1,

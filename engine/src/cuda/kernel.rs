@@ -9,8 +9,10 @@
 use cudarc::driver::{DriverError, result, sys};
 use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, Once, PoisonError};
+use tacq_protocol::FailureKind;
 use tch::{Device, Tensor};
 
 /// Shared memory that every block may use without asking.
@@ -44,6 +46,18 @@ pub enum KernelError {
     },
 }
 
+impl KernelError {
+    /// The failure kind told to the driver.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            KernelError::Driver { source, .. } if source.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
+                FailureKind::OutOfMemory
+            }
+            _ => FailureKind::Device,
+        }
+    }
+}
+
 /// One source with its kernels, compiled once for each device.
 pub struct Module {
     name: &'static str,
@@ -60,6 +74,31 @@ struct Loaded {
 
 // SAFETY: the handles are the driver's, which any thread may use.
 unsafe impl Send for Loaded {}
+
+/// The thread's context while another one is needed; it comes back when this is dropped.
+struct Current {
+    before: Option<sys::CUcontext>,
+}
+
+impl Current {
+    /// # Safety
+    /// The context exists.
+    unsafe fn set(context: sys::CUcontext) -> Result<Self, DriverError> {
+        let before = result::ctx::get_current()?;
+        // SAFETY: the caller's promise.
+        unsafe { result::ctx::set_current(context)? };
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            // SAFETY: it was this thread's a moment ago. If it is none any more, the next call says so.
+            let _ = unsafe { result::ctx::set_current(before) };
+        }
+    }
+}
 
 /// How many threads run a kernel.
 #[derive(Debug, Clone, Copy)]
@@ -107,15 +146,14 @@ impl Module {
     ) -> Result<(), KernelError> {
         let Device::Cuda(index) = device else { panic!("kernels run on CUDA devices") };
         let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(&index) {
-            all.insert(index, self.load(index)?);
-        }
-        let loaded = all.get_mut(&index).expect("just loaded");
+        let loaded = match all.entry(index) {
+            Entry::Occupied(loaded) => loaded.into_mut(),
+            Entry::Vacant(place) => place.insert(self.load(index)?),
+        };
         let fail = |action| move |source| KernelError::Driver { action, name: function.to_owned(), source };
         // SAFETY: module and context are the driver's and never unloaded; what the kernel does is the caller's promise.
         unsafe {
-            let before = result::ctx::get_current().map_err(fail("find the context of"))?;
-            result::ctx::set_current(loaded.context).map_err(fail("prepare the device for"))?;
+            let _restored = Current::set(loaded.context).map_err(fail("prepare the device for"))?;
             let kernel = match loaded.functions.get(function) {
                 Some(kernel) => *kernel,
                 None => {
@@ -136,18 +174,15 @@ impl Module {
                 words.iter().map(|word| std::ptr::from_ref(word).cast_mut().cast()).collect();
             let blocks = u32::try_from(grid.blocks).expect("a kernel has fewer than 2^32 blocks");
             let stream = result::stream::null();
-            let launched = result::launch_kernel(
+            result::launch_kernel(
                 kernel,
                 (blocks, 1, 1),
                 (grid.threads, 1, 1),
                 grid.shared_bytes,
                 stream,
                 &mut pointers,
-            );
-            if let Some(before) = before {
-                result::ctx::set_current(before).map_err(fail("return from"))?;
-            }
-            launched.map_err(fail("start"))
+            )
+            .map_err(fail("start"))
         }
     }
 
@@ -182,15 +217,24 @@ impl Module {
         // SAFETY: the context is libtorch's own, retained for good; the image is what the compiler made.
         unsafe {
             let context = result::primary_ctx::retain(device).map_err(fail("open the device of"))?;
-            let before = result::ctx::get_current().map_err(fail("find the context of"))?;
-            result::ctx::set_current(context).map_err(fail("prepare the device for"))?;
-            let module = result::module::load_data(image.as_ptr().cast());
-            if let Some(before) = before {
-                result::ctx::set_current(before).map_err(fail("return from"))?;
-            }
-            Ok(Loaded { context, module: module.map_err(fail("load"))?, functions: BTreeMap::new() })
+            let _restored = Current::set(context).map_err(fail("prepare the device for"))?;
+            let module = result::module::load_data(image.as_ptr().cast()).map_err(fail("load"))?;
+            Ok(Loaded { context, module, functions: BTreeMap::new() })
         }
     }
+}
+
+/// Bytes of shared memory that a block may have on a CUDA device; what every device has if it does not say.
+pub fn shared_bytes(device: Device) -> usize {
+    let Device::Cuda(index) = device else { return 0 };
+    let ask = || -> Result<i32, DriverError> {
+        result::init()?;
+        let device = result::device::get(i32::try_from(index).unwrap_or(i32::MAX))?;
+        let which = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+        // SAFETY: the device is the driver's.
+        unsafe { result::device::get_attribute(device, which) }
+    };
+    ask().map_or(PLAIN_SHARED_BYTES as usize, |bytes| usize::try_from(bytes).unwrap_or(0))
 }
 
 impl Argument<'_> {

@@ -68,10 +68,10 @@ pub fn upload_with<E: From<TchError> + Send>(
 }
 
 /// Hands over a tensor's bytes, row by row, in parts of the buffer's size.
-pub fn download<E: From<TchError>>(
+pub fn download(
     tensor: &Tensor,
-    take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
+    take: &mut dyn FnMut(&[u8]) -> Result<(), TchError>,
+) -> Result<(), TchError> {
     let bytes = tensor.f_contiguous()?.f_reshape([-1])?.f_view_dtype(Kind::Uint8)?;
     let mut buffer = Buffer::take(tensor.device())?;
     let total = bytes.numel();
@@ -90,7 +90,7 @@ pub fn to_host(tensor: &Tensor) -> Result<Tensor, TchError> {
     // SAFETY: the memory is the new tensor's own, `len` bytes of it; any bytes are numbers.
     let target: &mut [u8] = unsafe { std::slice::from_raw_parts_mut(host.data_ptr().cast(), len) };
     let mut rest = target;
-    download(tensor, &mut |part: &[u8]| -> Result<(), TchError> {
+    download(tensor, &mut |part| {
         let (next, after) = std::mem::take(&mut rest).split_at_mut(part.len());
         rest = after;
         let parts = next.par_chunks_mut(PART_BYTES).zip(part.par_chunks(PART_BYTES));
@@ -118,7 +118,7 @@ mod tests {
         for len in [1, 1000, BUFFER_BYTES, 2 * BUFFER_BYTES + 12_345] {
             let bytes: Vec<u8> = (0..len).map(|i| (i * 7 + i / 251) as u8).collect();
             let mut back = Vec::new();
-            let mut take = |part: &[u8]| -> Result<(), TchError> {
+            let mut take = |part: &[u8]| {
                 back.extend_from_slice(part);
                 Ok(())
             };

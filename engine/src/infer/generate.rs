@@ -5,7 +5,7 @@ use super::memory::Limit;
 use super::packed::Packed;
 use super::plan::{self, Sequence};
 use super::runner::{Prefix, Runner};
-use super::{InferError, Options, Prompt, sampling};
+use super::{InferError, Options, Prompt, ROWS, sampling};
 use crate::Result;
 use crate::model::Model;
 use std::collections::VecDeque;
@@ -210,7 +210,7 @@ impl Batch<'_> {
     ) -> Result<()> {
         let mut cache = match &self.beginnings {
             Beginnings::Shared(prefix) => self.runner.cache(Some(prefix), n, room)?,
-            Beginnings::Copied(_) => self.runner.cache(None, n, room)?,
+            Beginnings::Copied(_) => self.runner.cache(None, rows_of_cache(n), room)?,
         };
         loop {
             while self.rows.len() < n && !waiting.is_empty() {
@@ -320,6 +320,12 @@ impl Batch<'_> {
         done.reverse();
         Ok(done)
     }
+}
+
+/// Rows for `n` continuations: where they are many, a few more, so that a step's padding has rows of its own and the
+/// kernel for single tokens can be used.
+fn rows_of_cache(n: usize) -> usize {
+    if n < 4 * ROWS { n } else { n.next_multiple_of(ROWS) }
 }
 
 /// Adds a token to a row; whether and why that was the last one.

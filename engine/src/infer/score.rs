@@ -70,7 +70,8 @@ pub fn score(
         let mut members = group.members.as_slice();
         while let Some(&first) = members.first() {
             // The longest come first.
-            let tokens = rows[first].ids.len() - prefix.len;
+            let own = rows[first].ids.len() - prefix.len;
+            let tokens = if runner.space.is_host() { own } else { prefix.len + own };
             let n = limit.get().min(runner.rows_in(options.cache_bytes, tokens)).min(members.len());
             match score_rows(&runner, &prefix, &members[..n], &rows) {
                 Ok(scores) => {

@@ -2,14 +2,15 @@
 
 use super::norm::rms_norm;
 use super::{ModelConfig, ModelError, Weights};
-use crate::Result;
+use crate::{Result, device};
 use tch::{Device, Kind, Tensor};
 
 /// Bytes of f32 logits that exist at a time on the host; below the size at which the allocator maps memory anew each
 /// time.
 const HOST_CHUNK_BYTES: i64 = 26 << 20;
-/// The same on a GPU, whose products want many rows.
-const DEVICE_CHUNK_BYTES: i64 = 1 << 30;
+/// The same on a GPU, whose products want many rows; at most this share of its memory.
+const DEVICE_CHUNK_BYTES: usize = 1 << 30;
+const DEVICE_CHUNK_SHARE: usize = 64;
 
 /// Token embedding.
 #[derive(Debug)]
@@ -92,7 +93,12 @@ impl Head {
 
     /// Positions whose logits are computed at a time, such that they take about 26 MiB as f32, or 1 GiB on a GPU.
     pub fn chunk_rows(&self) -> i64 {
-        let bytes = if self.weight.device().is_cuda() { DEVICE_CHUNK_BYTES } else { HOST_CHUNK_BYTES };
+        let bytes = match self.weight.device() {
+            Device::Cuda(index) => {
+                DEVICE_CHUNK_BYTES.min(device::budget_bytes(index) / DEVICE_CHUNK_SHARE) as i64
+            }
+            _ => HOST_CHUNK_BYTES,
+        };
         (bytes / (4 * self.weight.size()[0])).max(1)
     }
 

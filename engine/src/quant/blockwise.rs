@@ -22,7 +22,7 @@ const HOST_TOKENS: usize = 4096;
 const DEVICE_TOKENS: usize = 16384;
 
 /// Most bytes of a group's inputs that are kept from collecting statistics to applying the quantized weights; the rest
-/// is computed again. On a GPU, half of what is free.
+/// is computed again. On a GPU, half of what hidden states leave.
 const HOST_KEEP_BYTES: usize = 1 << 30;
 
 /// GPTQ's parameters.

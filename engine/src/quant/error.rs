@@ -72,7 +72,7 @@ impl QuantError {
             QuantError::HessianNotFinite { .. } | QuantError::NotPositiveDefinite { .. } => {
                 FailureKind::Numerics
             }
-            QuantError::Kernel { .. } => FailureKind::Device,
+            QuantError::Kernel { source, .. } => source.kind(),
             QuantError::Torch { source, .. } => torch_kind(source),
         }
     }

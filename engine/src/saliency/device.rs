@@ -1,8 +1,8 @@
 //! Scores, histograms and candidates on a CUDA device; the same scores and candidates as on the host, bit by bit.
 
 use super::{Candidate, Histogram};
-use crate::Result;
-use crate::tensorfile::with_bytes;
+use crate::tensorfile::tensor_bytes;
+use crate::{Result, device};
 use rayon::prelude::*;
 use tacq_protocol::stage::Score;
 use tch::{Device, Kind, Tensor};
@@ -62,7 +62,21 @@ pub struct DeviceCandidates {
     threshold: Option<f64>,
 }
 
+/// Most elements that libtorch sorts or indexes at a time.
+const MOST: usize = i32::MAX as usize;
+/// Bytes that a candidate takes while the best are sorted: index, score, order, and what the sort needs besides.
+const BYTES_EACH: usize = 48;
+/// Bytes that a weight takes while its scores are computed.
+const BYTES_OF_WEIGHT: usize = 24;
+
 impl DeviceCandidates {
+    /// Whether so many can be kept on this device, beside a matrix of `largest` weights.
+    pub fn fit(wanted: usize, largest: usize, device: Device) -> bool {
+        let Device::Cuda(index) = device else { return false };
+        let held = wanted + wanted / SLACK as usize + largest;
+        held <= MOST && held * BYTES_EACH + largest * BYTES_OF_WEIGHT <= device::budget_bytes(index)
+    }
+
     /// Keeps the best `wanted`.
     pub fn new(wanted: usize) -> Self {
         Self { wanted: wanted as i64, parts: Vec::new(), held: 0, threshold: None }
@@ -129,22 +143,12 @@ impl DeviceCandidates {
         let (scores, order) = scores.f_sort_stable(true, 0, true)?;
         let indices = indices.f_index_select(0, &order)?;
         drop(order);
-        let (indices, scores) = (bytes(&indices)?, bytes(&scores)?);
+        let (indices, scores) = (tensor_bytes(&indices)?, tensor_bytes(&scores)?);
         let candidate = |(index, score): (&[u8; 8], &[u8; 4])| {
             Candidate::new(f32::from_le_bytes(*score), u64::from_le_bytes(*index))
         };
         Ok(indices.as_chunks().0.par_iter().zip(scores.as_chunks().0).map(candidate).collect())
     }
-}
-
-/// A tensor's elements, little-endian.
-fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
-    let mut all = Vec::with_capacity(tensor.numel() * tensor.kind().elt_size_in_bytes());
-    with_bytes(tensor, &mut |part| {
-        all.extend_from_slice(part);
-        Ok(())
-    })?;
-    Ok(all)
 }
 
 #[cfg(test)]

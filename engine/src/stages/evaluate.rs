@@ -68,6 +68,10 @@ fn load_model(dtype: DType, context: &mut Context<'_>) -> Result<Rc<Model>> {
         let (checkpoint, model) = (artifact.to_owned(), folder.to_owned());
         return Err(StageError::OtherModel { checkpoint, model }.into());
     }
+    if context.device.is_cuda() {
+        // Two models may not fit.
+        context.forget_models();
+    }
     // Not kept for later: no other stage wants these weights.
     Ok(Rc::new(Model::load(folder, device::kind(dtype), context.device, Some(&checkpoint))?))
 }

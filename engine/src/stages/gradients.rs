@@ -30,7 +30,7 @@ fn by_sequences(params: &GradientsParams, context: &mut Context<'_>) -> Result<(
             context.mark_resumed();
             (sums, done)
         }
-        None => (Sums::zeros(&model.config, params.reduction, context.device)?, 0),
+        None => (Sums::zeros(&model.config, params.reduction)?, 0),
     };
     context.report(done as u64, total as u64, "sequences");
     let mut lanes = Lanes::new(&model, &rope, context, total);

@@ -34,7 +34,9 @@ pub fn run(params: &SaliencyParams, context: &mut Context<'_>) -> Result<()> {
     let sources = Sources::open(params, context, &weights)?;
     let total: u64 = layout.tensors.iter().map(|t| t.rows * t.cols).sum();
     let wanted = params.candidates.count_of(total) as usize;
-    let mut top = if context.device.is_cuda() && params.score != Score::Random {
+    let largest = layout.tensors.iter().map(|t| t.rows * t.cols).max().unwrap_or(0) as usize;
+    let on_device = params.score != Score::Random && DeviceCandidates::fit(wanted, largest, context.device);
+    let mut top = if on_device {
         Top::Device(DeviceCandidates::new(wanted))
     } else {
         Top::Host(TopCandidates::new(wanted))

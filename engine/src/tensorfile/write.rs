@@ -87,8 +87,13 @@ pub struct TensorPatches {
 }
 
 impl TensorPatches {
-    /// Starts the file, or goes on with one that has the same header; whether it was there.
-    pub fn open(path: &Path, tensors: &[TensorSpec]) -> Result<(Self, bool), FsError> {
+    /// Starts the file, or goes on with one that has the same header; whether it was there. `before_new` is called before
+    /// a new one is made: what is known of the contents of another one must be gone by then.
+    pub fn open(
+        path: &Path,
+        tensors: &[TensorSpec],
+        before_new: impl FnOnce() -> Result<(), FsError>,
+    ) -> Result<(Self, bool), FsError> {
         let fail = |action| move |e| FsError::new(action, path, e);
         let (text, data_bytes) = header(tensors, &[]);
         let header = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
@@ -100,6 +105,7 @@ impl TensorPatches {
             && file.read_exact_at(&mut found, 0).is_ok()
             && found == header;
         if !is_there {
+            before_new()?;
             file.set_len(0).map_err(fail("truncate"))?;
             file.write_all_at(&header, 0).map_err(fail("write"))?;
             file.set_len(total).map_err(fail("extend"))?;

@@ -6,7 +6,6 @@
 //! plans anew for each shape, which takes longer than a step of a small model: so rows and columns are rounded up.
 
 use super::{Cache, Space};
-use crate::infer::ROWS;
 use crate::infer::packed::Piece;
 use crate::model::block::Geometry;
 use crate::{Result, device};
@@ -23,8 +22,8 @@ pub struct TorchCache {
     kind: Kind,
     device: Device,
     layers: Vec<Layer>,
-    /// Columns of a row that exist.
-    columns: usize,
+    /// Rows, and columns of each, that exist.
+    size: (usize, usize),
     /// Tokens of the prefix, at the start of every row.
     prefix: usize,
     /// Tokens that row 0 has with the prefix, where this is a prefix itself.
@@ -79,9 +78,9 @@ impl TorchCache {
             _ => None,
         };
         let (g, shared) = (space.geometry, prefix.map_or(0, |p| p.filled));
-        let (mut rows, mut columns) = (rows, shared + tokens);
+        let mut columns = shared + tokens;
         if space.device.is_cuda() {
-            (rows, columns) = (rows.next_multiple_of(ROWS), columns.next_multiple_of(COLUMNS));
+            columns = columns.next_multiple_of(COLUMNS);
         }
         let size = [rows as i64, g.kv_heads, columns as i64, g.head_dim];
         let layer = || -> Result<Layer> {
@@ -91,8 +90,16 @@ impl TorchCache {
         };
         let layers = (0..space.layers).map(|_| layer()).collect::<Result<_>>()?;
         let (kind, device) = (space.kind, space.device);
-        let mut cache =
-            Self { geometry: g, kind, device, layers, columns, prefix: shared, filled: 0, pass: None };
+        let mut cache = Self {
+            geometry: g,
+            kind,
+            device,
+            layers,
+            size: (rows, columns),
+            prefix: shared,
+            filled: 0,
+            pass: None,
+        };
         if let Some(prefix) = prefix {
             cache.adopt(prefix, 0..rows)?;
         }
@@ -132,14 +139,18 @@ impl TorchCache {
     fn attention(&self, pieces: &[Piece], steps: usize, padded: usize) -> Result<Attention> {
         let in_order = pieces.iter().enumerate().all(|(i, p)| p.row == i);
         let is_whole = |p: &Piece| p.start == 0 && p.len == steps;
-        if self.device.is_cuda() && self.prefix == 0 && steps > 1 && pieces.iter().all(is_whole) {
+        let (g, on_gpu) = (self.geometry, self.device.is_cuda());
+        // No kernel takes groups of heads in f32.
+        let takes_heads = self.kind != Kind::Float || g.heads == g.kv_heads;
+        if on_gpu && takes_heads && self.prefix == 0 && steps > 1 && pieces.iter().all(is_whole) {
             return Ok(Attention::Whole);
         }
-        let columns = match self.device.is_cuda() {
-            true => self.filled.next_multiple_of(COLUMNS).min(self.columns) as i64,
+        let columns = match on_gpu {
+            true => self.filled.next_multiple_of(COLUMNS).min(self.size.1) as i64,
             false => self.filled as i64,
         };
-        if self.device.is_cuda() && self.kind != Kind::Float && steps == 1 && in_order {
+        let has_rows = padded <= self.size.0;
+        if on_gpu && self.kind != Kind::Float && steps == 1 && in_order && has_rows {
             let mut seen: Vec<i64> = pieces.iter().map(|p| (self.prefix + p.start + 1) as i64).collect();
             seen.resize(padded, 1);
             let rows = padded as i64;
@@ -157,7 +168,7 @@ impl TorchCache {
             back.extend((0..p.len).map(|i| (sequence * steps + i) as i64));
             first += p.len;
         }
-        let (sequences, steps, g) = (pieces.len() as i64, steps as i64, self.geometry);
+        let (sequences, steps) = (pieces.len() as i64, steps as i64);
         let group = g.heads / g.kv_heads;
         let seen = self.place(&seen)?.f_view([sequences, 1, steps, 1])?;
         let bias = self.bias(&seen.f_expand([sequences, group, steps, 1], false)?, columns)?;
@@ -229,7 +240,8 @@ impl TorchCache {
                 let q = q.f_view([sequences, steps, g.kv_heads, group, g.head_dim])?;
                 let q = q.f_permute([0, 2, 3, 1, 4])?.f_reshape(folded)?;
                 let (keys, values) = (seen(&layer.keys)?, seen(&layer.values)?);
-                let out = if self.device.is_cuda() {
+                // The kernel wants heads as wide as most models have them.
+                let out = if self.device.is_cuda() && g.head_dim % 8 == 0 {
                     let bias = bias.f_expand([folded[0], folded[1], folded[2], *columns], false)?;
                     let all = Tensor::f_internal_scaled_dot_product_efficient_attention(
                         &q,

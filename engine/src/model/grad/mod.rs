@@ -6,8 +6,7 @@
 //! ([`Budget`]) and is computed again otherwise, so memory does not grow with the model beyond that budget; the
 //! operations are the same either way, and so are the bits of the result.
 //!
-//! Where memory is short or the device is a GPU, the same parts are used block by block instead: [`States`] keeps what
-//! is between the blocks.
+//! On a GPU the same parts are used block by block instead: [`States`] keeps what is between the blocks.
 //!
 //! By hand, because only the gradients of the linear weights are wanted: none of norms, biases, embeddings and
 //! output layer, none of the first block's input, and no second copy of a weight's gradient.

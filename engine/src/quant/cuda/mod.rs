@@ -2,14 +2,14 @@
 
 use super::grid::power::{EXPONENT_OFFSET, FIFTH_POWERS, MANTISSA};
 use super::matrix::{MatrixSpec, Shape};
-use crate::cuda::kernel::{Argument, Grid, KernelError, Module};
+use crate::cuda::kernel::{self, Argument, Grid, KernelError, Module};
 use std::fmt::Write as _;
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 /// Most columns of a [`sweep`].
 pub const MAX_COLUMNS: usize = 128;
-/// Most columns that share a grid: what of them fits the shared memory of a block.
-pub const MAX_GRID_COLUMNS: usize = (200 << 10) / size_of::<f32>();
+/// Bytes of shared memory that the kernels have besides.
+const FIXED_SHARED_BYTES: usize = 2 << 10;
 
 /// Threads that look for a row's grid, sixteen to a range that is compared.
 const SEARCH_THREADS: u32 = 256;
@@ -40,6 +40,20 @@ pub struct Grids {
     pub zeros: Tensor,
 }
 
+/// Whether a block of this device has the shared memory for groups of so many columns, and for sweeps.
+pub fn fits(device: Device, group_cols: usize) -> bool {
+    let needed = search_shared_bytes(group_cols).max(sweep_shared_bytes(MAX_COLUMNS));
+    needed + FIXED_SHARED_BYTES <= kernel::shared_bytes(device)
+}
+
+fn search_shared_bytes(columns: usize) -> usize {
+    columns.next_multiple_of(16) * size_of::<f32>()
+}
+
+fn sweep_shared_bytes(len: usize) -> usize {
+    len * (len + 2 * (SWEEP_ROWS + 1)) * size_of::<f32>()
+}
+
 /// Finds the grids of group `group` in each row: from `weights` f32 [rows, columns of the group], a view whose rows are
 /// contiguous. `outliers` u8 of the same shape marks weights that do not count.
 pub fn find_grids(
@@ -50,7 +64,6 @@ pub fn find_grids(
     group: i64,
 ) -> Result<(), Error> {
     let (rows, columns) = weights.size2()?;
-    assert!(columns as usize <= MAX_GRID_COLUMNS, "callers look at MAX_GRID_COLUMNS");
     let finder = spec.finder();
     let [scales, zeros] = [&grids.scales, &grids.zeros].map(|all| all.f_narrow(1, group, 1));
     let (mut scales, zeros) = (scales?, zeros?);
@@ -66,7 +79,7 @@ pub fn find_grids(
         Argument::Tensor(&zeros),
         Argument::Long(row_stride(&scales)),
     ];
-    let shared = (columns as usize).next_multiple_of(16) * size_of::<f32>();
+    let shared = search_shared_bytes(columns as usize);
     let grid = Grid { blocks: rows as usize, threads: SEARCH_THREADS, shared_bytes: shared as u32 };
     // SAFETY: these are the kernel's parameters; views reach from their first element to their last row's end.
     unsafe { KERNELS.launch("find_grids", weights.device(), grid, &arguments)? };
@@ -123,7 +136,7 @@ pub fn sweep(columns: &Columns, grids: &Grids, group: i64, max_code: f32) -> Res
     let grid = Grid {
         blocks: (rows as usize).div_ceil(SWEEP_ROWS),
         threads: SWEEP_THREADS,
-        shared_bytes: (len * (len + 2 * (SWEEP_ROWS + 1)) * size_of::<f32>()) as u32,
+        shared_bytes: sweep_shared_bytes(len) as u32,
     };
     // SAFETY: these are the kernel's parameters; views reach from their first element to their last row's end.
     unsafe { KERNELS.launch("sweep", weights.device(), grid, &arguments)? };

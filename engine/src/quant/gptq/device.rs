@@ -1,19 +1,14 @@
 //! The column loop on a CUDA device: nothing but codes, grids and outliers leaves it.
 
-use super::super::cuda::{self, Columns, Grids, MAX_COLUMNS, MAX_GRID_COLUMNS};
+use super::super::cuda::{self, Columns, Grids, MAX_COLUMNS};
 use super::super::error::QuantError;
 use super::super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
 use super::super::{Factor, MatrixMask, rtn};
 use super::segment::{runs, segments};
 use super::{download, update, zero_dead_columns};
-use crate::cuda::staging;
+use crate::tensorfile::tensor_bytes;
 use half::bf16;
 use tch::{Kind, TchError, Tensor};
-
-/// Whether the kernels can take so wide a group.
-pub fn fits(shape: Shape, spec: MatrixSpec) -> bool {
-    spec.group_cols(shape.cols) <= MAX_GRID_COLUMNS
-}
 
 /// See [`super::quantize`]; `rest` f32 [rows, cols] is on the factor's device and no one else's.
 pub fn quantize(
@@ -126,7 +121,7 @@ impl Work {
         let matrix = QuantizedMatrix {
             shape,
             spec,
-            codes: staged(&codes)?,
+            codes: tensor_bytes(&codes)?,
             scales: download(&grids.scales)?,
             zeros: download(&grids.zeros.f_to_kind(Kind::Uint8)?)?,
             mask,
@@ -134,16 +129,6 @@ impl Work {
         };
         Ok((matrix, weights))
     }
-}
-
-/// A large tensor's elements, u8.
-fn staged(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
-    let mut values = Vec::with_capacity(tensor.numel());
-    staging::download(tensor, &mut |part| -> Result<(), TchError> {
-        values.extend_from_slice(part);
-        Ok(())
-    })?;
-    Ok(values)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod device;
 mod segment;
 mod tile;
 
+use super::cuda;
 use super::error::QuantError;
 use super::factor::copied;
 use super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
@@ -38,7 +39,7 @@ pub fn quantize(
     let rest = weight.f_to_device(device).and_then(|w| copied(&w.f_to_kind(Kind::Float)?)).map_err(torch)?;
     let [rows, cols] = <[i64; 2]>::try_from(rest.size()).expect("a linear weight has two dimensions");
     let shape = Shape { rows: rows as usize, cols: cols as usize };
-    if device.is_cuda() && device::fits(shape, spec) {
+    if device.is_cuda() && cuda::fits(device, spec.group_cols(shape.cols)) {
         return device::quantize(tensor, rest, shape, factor, spec, block_size, mask);
     }
     let result = on_host(tensor, rest, shape, factor, spec, block_size, mask)?;

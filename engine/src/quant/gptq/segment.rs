@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn runs_end_with_groups_and_are_not_too_long() {
         let split = |columns, group, most| runs(columns, group, most).collect::<Vec<_>>();
-        assert_eq!(split(0..128, 576, usize::MAX), [0..128]);
+        assert_eq!(split(0..256, 576, 128), [0..128, 128..256]);
         assert_eq!(split(128..256, 48, usize::MAX), [128..144, 144..192, 192..240, 240..256]);
         assert_eq!(split(0..300, 1000, 128), [0..128, 128..256, 256..300]);
         assert_eq!(split(64..200, 96, 64), [64..96, 96..160, 160..192, 192..200]);

@@ -6,15 +6,18 @@
 //! price is one more forward pass. Operations and their order are those of [`super::lanes`], and so are the bits.
 
 use super::sums::reduce_into;
+use crate::cuda::staging;
 use crate::data::Sequences;
 use crate::model::grad::{Budget, States, head, product};
 use crate::model::{Block, Embedding, Head, LinearWeight, ModelConfig, Proj, Rope, Weights, linear_weights};
 use crate::stages::{Context, StageError};
-use crate::tensorfile::{TensorFile, TensorPatches, TensorSpec, TensorWriter, with_bytes};
+use crate::tensorfile::{TensorFile, TensorPatches, TensorSpec, TensorWriter, tensor_bytes};
 use crate::{Result, device, fsx};
 use safetensors::Dtype;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, Sender, SyncSender};
+use std::time::{Duration, Instant};
 use tacq_protocol::LogLevel;
 use tacq_protocol::artifact::{file, role};
 use tacq_protocol::stage::{GradientsParams, Reduction};
@@ -29,8 +32,8 @@ const LEFT: &str = "left";
 /// Bytes for logits and what else is small beside blocks.
 const SPARE_BYTES: usize = 4 << 30;
 
-/// Sums over all sequences, written block by block. `room`: bytes of hidden states that may stay on the device; what is
-/// free there when absent.
+/// Sums over all sequences, written block by block. `room`: bytes of hidden states that may stay on the device; what its
+/// memory holds beside a block when absent.
 pub fn run(params: &GradientsParams, room: Option<usize>, context: &mut Context<'_>) -> Result<()> {
     // Blocks are loaded one by one; the memory of a model that an earlier stage left is wanted for hidden states.
     context.forget_models();
@@ -40,7 +43,9 @@ pub fn run(params: &GradientsParams, room: Option<usize>, context: &mut Context<
     let pass = Pass::new(params, ModelConfig::read(folder)?, &weights, &sequences, context)?;
     let specs: Vec<_> = pass.layout.iter().map(spec).collect();
     let progress = context.progress_to_write()?;
-    let (artifact, is_there) = TensorPatches::open(&progress.join(PARTIAL_FILE), &specs)?;
+    // Progress without the sums that it speaks of would be believed by the attempt after this one.
+    let forget = || fsx::remove_if_present(&progress.join(PROGRESS_FILE));
+    let (artifact, is_there) = TensorPatches::open(&progress.join(PARTIAL_FILE), &specs, forget)?;
     let resumed = if is_there { pass.resume(&progress.join(PROGRESS_FILE), context) } else { None };
     if resumed.is_some() {
         context.mark_resumed();
@@ -49,13 +54,17 @@ pub fn run(params: &GradientsParams, room: Option<usize>, context: &mut Context<
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(1);
         let keep = Keep { artifact: &artifact, progress: progress.join(PROGRESS_FILE) };
-        let writing = scope.spawn(move || receiver.iter().try_for_each(|finished| keep.write(finished)));
+        let write = move || receiver.iter().try_for_each(|finished| keep.write(finished));
+        let writing = scope.spawn(write);
         let computed = pass.run(resumed, room, &sender, context);
         drop(sender);
         // What could not be written is why there was no more.
         writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(computed)
     })?;
+    let started = Instant::now();
     artifact.commit(&context.output().join(file::GRADIENTS))?;
+    let flushing = started.elapsed().as_secs_f64();
+    context.log(LogLevel::Debug, format!("gradients: {flushing:.1} s until all was on disk"));
     Ok(fsx::remove_if_present(&progress.join(PROGRESS_FILE))?)
 }
 
@@ -69,7 +78,8 @@ enum Finished {
     Sums { layer: usize, bytes: Vec<Vec<u8>> },
     /// Where a later attempt may go on once all sums before are on disk: blocks left, and the gradients of the hidden
     /// states in host memory.
-    Progress { left: usize, gradients: Vec<Tensor> },
+    /// `written` is told when it is on disk.
+    Progress { left: usize, gradients: Vec<Tensor>, written: Sender<()> },
 }
 
 /// Writes what is finished.
@@ -87,7 +97,7 @@ impl Keep<'_> {
                 }
                 Ok(())
             }
-            Finished::Progress { left, gradients } => {
+            Finished::Progress { left, gradients, written } => {
                 self.artifact.sync()?;
                 let dtype = if gradients[0].kind() == Kind::Float { Dtype::F32 } else { Dtype::BF16 };
                 let mut specs = vec![TensorSpec::new(LEFT, Dtype::I64, &[1])];
@@ -98,9 +108,12 @@ impl Keep<'_> {
                 let mut writer = TensorWriter::create(&self.progress, &specs)?;
                 writer.write(&(left as i64).to_le_bytes())?;
                 for gradient in &gradients {
-                    with_bytes(gradient, &mut |bytes| Ok(writer.write(bytes)?))?;
+                    writer.write(&tensor_bytes(gradient)?)?;
                 }
-                Ok(writer.commit()?)
+                writer.commit()?;
+                // Nobody listens any more only if the stage has ended.
+                let _ = written.send(());
+                Ok(())
             }
         }
     }
@@ -172,6 +185,7 @@ impl<'a> Pass<'a> {
             context.report(done as u64, (layers + left) as u64, "blocks");
         };
         report(context, 0);
+        let mut phases = Phases::new(self.device);
         let mut states = States::new(self.device, room);
         let embedding = Embedding::load(self.weights, &self.config, self.kind, self.device)?;
         let mut hidden = Vec::with_capacity(self.ids.len());
@@ -189,19 +203,30 @@ impl<'a> Pass<'a> {
             report(context, 1);
             context.go_on()?;
         }
+        phases.end("forward");
         let mut gradients = match gradients {
             Some(gradients) => gradients,
             None => self.at_head(&embedding, &hidden)?,
         };
         drop((embedding, hidden));
+        phases.end("head");
+        let mut waiting = Duration::ZERO;
         for layer in (0..left).rev() {
             let bytes = self.differentiate(layer, &mut states, &mut gradients)?;
+            let began = Instant::now();
             // Whoever writes has failed if it takes no more, and says why.
             let mut goes_on = finished.send(Finished::Sums { layer, bytes }).is_ok();
+            waiting += began.elapsed();
             if goes_on && layer > 0 && context.checkpoint_due() {
-                let host = |gradient: &Tensor| gradient.f_to_device(Device::Cpu);
+                let host = |gradient: &Tensor| match self.device.is_cuda() {
+                    true => staging::to_host(&gradient.f_contiguous()?),
+                    false => Ok(gradient.shallow_clone()),
+                };
                 let kept = gradients.iter().map(host).collect::<Result<_, _>>()?;
-                goes_on = finished.send(Finished::Progress { left: layer, gradients: kept }).is_ok();
+                let (written, is_written) = mpsc::channel();
+                goes_on = finished.send(Finished::Progress { left: layer, gradients: kept, written }).is_ok();
+                // Until it is on disk, so that what it costs is known; nothing comes if it could not be written.
+                goes_on = goes_on && is_written.recv().is_ok();
                 context.checkpoint_written();
                 context.go_on()?;
             }
@@ -210,6 +235,9 @@ impl<'a> Pass<'a> {
             }
             report(context, 1);
         }
+        phases.end("backward");
+        let message = format!("{phases}, of which {:.1} s waiting for the disk", waiting.as_secs_f64());
+        context.log(LogLevel::Debug, format!("gradients: {message}"));
         Ok(())
     }
 
@@ -253,16 +281,7 @@ impl<'a> Pass<'a> {
                 *gradient = next;
             }
         }
-        let mut all = Vec::with_capacity(sums.len());
-        for sum in &sums {
-            let mut bytes = Vec::with_capacity(sum.numel() * size_of::<f32>());
-            with_bytes(sum, &mut |part| {
-                bytes.extend_from_slice(part);
-                Ok(())
-            })?;
-            all.push(bytes);
-        }
-        Ok(all)
+        Ok(sums.iter().map(tensor_bytes).collect::<Result<_, _>>()?)
     }
 
     /// Where an earlier attempt stopped; nothing if that is not known, which is said in the log if there should be something.
@@ -293,6 +312,35 @@ impl<'a> Pass<'a> {
             gradients.push(kept.get_on(&name, self.device)?.f_to_kind(self.kind)?);
         }
         Ok(Some((left, gradients)))
+    }
+}
+
+/// Where the time went.
+struct Phases {
+    device: Device,
+    began: Instant,
+    ended: Vec<(&'static str, Duration)>,
+}
+
+impl Phases {
+    fn new(device: Device) -> Self {
+        Self { device, began: Instant::now(), ended: Vec::new() }
+    }
+
+    /// Ends a phase, with all that it asked of the device.
+    fn end(&mut self, name: &'static str) {
+        device::wait(self.device);
+        self.ended.push((name, std::mem::replace(&mut self.began, Instant::now()).elapsed()));
+    }
+}
+
+impl fmt::Display for Phases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (name, time)) in self.ended.iter().enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            write!(f, "{comma}{:.1} s {name}", time.as_secs_f64())?;
+        }
+        Ok(())
     }
 }
 
@@ -345,6 +393,12 @@ mod tests {
                 "run": {"device": device, "threads": 1, "checkpoint_secs": 0}
             }))
             .unwrap()
+        }
+
+        /// Removes the growing file of an interrupted run.
+        fn lose_partial(&self) {
+            let path = self.folder.path().join("progress").join(PARTIAL_FILE);
+            std::fs::remove_file(path).unwrap();
         }
 
         /// Runs the stage until it has looked so often whether it is to stop; the artifact's bytes if it ended.
@@ -400,6 +454,22 @@ mod tests {
     }
 
     #[test]
+    fn progress_without_its_sums_is_forgotten() {
+        let expected = Setting::new("f32").run("llama", Device::Cpu, 0, usize::MAX).unwrap();
+        let setting = Setting::new("f32");
+        let stopped = (1..60).find(|&looks| {
+            let ended = setting.run("llama", Device::Cpu, 0, looks).is_some();
+            assert!(!ended, "the stage ended before it kept progress");
+            setting.folder.path().join("progress").join(PROGRESS_FILE).exists()
+        });
+        assert!(stopped.is_some());
+        setting.lose_partial();
+        // Begins a new file, and is interrupted before it keeps anything.
+        assert_eq!(setting.run("llama", Device::Cpu, 0, 1), None);
+        assert!(setting.run("llama", Device::Cpu, 0, usize::MAX).unwrap() == expected);
+    }
+
+    #[test]
     fn states_on_the_host_change_no_bit_on_a_gpu() {
         let Some(device) = crate::cuda::test_device() else { return };
         for dtype in ["f32", "bf16"] {
@@ -419,9 +489,11 @@ mod tests {
         let expected = floats(&Setting::new("f32").by_sequences("llama"));
         let norm = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         for (dtype, tolerance) in [("f32", 1e-4), ("tf32", 1e-2), ("bf16", 5e-2)] {
+            device::allow_tf32(dtype == "tf32");
             let found = floats(&Setting::new(dtype).run("llama", device, usize::MAX, usize::MAX).unwrap());
             let off: Vec<f32> = found.iter().zip(&expected).map(|(a, b)| a - b).collect();
             let off = norm(&off) / norm(&expected);
+            device::allow_tf32(false);
             assert!(off < tolerance, "{dtype}: {off}");
         }
     }

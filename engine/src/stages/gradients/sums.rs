@@ -4,7 +4,7 @@ use super::device;
 use crate::Result;
 use crate::model::{LinearWeight, ModelConfig, Proj, linear_weights};
 use crate::stages::Context;
-use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter, with_bytes};
+use crate::tensorfile::{TensorFile, TensorSpec, TensorWriter, tensor_bytes};
 use safetensors::Dtype;
 use std::path::Path;
 use tacq_protocol::LogLevel;
@@ -27,9 +27,9 @@ pub struct Sums {
 
 impl Sums {
     /// Before the first sequence.
-    pub fn zeros(config: &ModelConfig, reduction: Reduction, device: Device) -> Result<Self> {
+    pub fn zeros(config: &ModelConfig, reduction: Reduction) -> Result<Self> {
         let weights = linear_weights(config);
-        let zeros = |w: &LinearWeight| Tensor::f_zeros([w.rows, w.cols], (Kind::Float, device));
+        let zeros = |w: &LinearWeight| Tensor::f_zeros([w.rows, w.cols], (Kind::Float, Device::Cpu));
         let tensors = weights.iter().map(zeros).collect::<Result<_, _>>()?;
         Ok(Self { weights, tensors, reduction })
     }
@@ -45,7 +45,7 @@ impl Sums {
         if !path.exists() {
             return Ok(None);
         }
-        match Self::read(config, reduction, context.device, &path, total) {
+        match Self::read(config, reduction, &path, total) {
             Ok(resumed) => Ok(Some(resumed)),
             Err(error) => {
                 // The file appears whole or not at all, so this is damage from outside; the work can be redone.
@@ -55,21 +55,12 @@ impl Sums {
         }
     }
 
-    fn read(
-        config: &ModelConfig,
-        reduction: Reduction,
-        device: Device,
-        path: &Path,
-        total: usize,
-    ) -> Result<(Self, usize)> {
+    fn read(config: &ModelConfig, reduction: Reduction, path: &Path, total: usize) -> Result<(Self, usize)> {
         let file = TensorFile::open(path)?;
         file.check_shape(COUNT, &[1])?;
         let count = usize::try_from(file.i64s(COUNT)?[0]).unwrap_or(usize::MAX).min(total);
         let weights = linear_weights(config);
-        let read = |w: &LinearWeight| -> Result<Tensor> {
-            file.check_shape(&w.name, &[w.rows, w.cols])?;
-            file.get_on(&w.name, device)
-        };
+        let read = |w: &LinearWeight| file.get_shaped(&w.name, &[w.rows, w.cols]);
         let tensors = weights.iter().map(read).collect::<Result<_>>()?;
         Ok((Self { weights, tensors, reduction }, count))
     }
@@ -111,7 +102,7 @@ impl Sums {
 
     fn write_tensors(&self, mut writer: TensorWriter) -> Result<()> {
         for tensor in &self.tensors {
-            with_bytes(tensor, &mut |bytes| Ok(writer.write(bytes)?))?;
+            writer.write(&tensor_bytes(tensor)?)?;
         }
         Ok(writer.commit()?)
     }

@@ -27,6 +27,10 @@ use tch::Device;
 
 /// Quantizes every linear weight of the model, the masked ones excepted.
 pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
+    if context.device.is_cuda() {
+        // Blocks are loaded one by one; a model that an earlier stage left would only take memory.
+        context.forget_models();
+    }
     let kind = context.request.stage.kind();
     let folder = context.input(role::MODEL)?;
     let config = ModelConfig::read(folder)?;
