@@ -11,6 +11,7 @@
 //! silu are kernels of our own (`kernel`) that add in one order. In bf16 and on CUDA, results depend on the batch in
 //! their last bits.
 
+mod beginnings;
 mod cache;
 mod error;
 mod generate;

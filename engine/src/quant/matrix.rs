@@ -1,14 +1,11 @@
 //! One quantized matrix, unpacked in memory.
 
 use super::MatrixMask;
-use super::cuda::{self, Grids};
 use super::grid::{Grid, GridFinder};
-use crate::cuda::staging;
 use half::bf16;
 use rayon::prelude::*;
 use tacq_protocol::stage::Grid as GridKind;
 use tacq_protocol::units::{Bits, GroupSize};
-use tch::{Device, Kind, TchError, Tensor};
 
 /// Rows (output features) and columns (input features).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,34 +85,10 @@ impl QuantizedMatrix {
         QuantizedMatrix { shape, spec, codes, scales, zeros, mask, outliers }
     }
 
-    /// [`Self::dequantize`] as a tensor f32 [rows, cols] on a device; on a GPU the same operations are done there.
-    pub fn dequantize_on(&self, device: Device) -> Result<Tensor, TchError> {
-        let size = [self.shape.rows as i64, self.shape.cols as i64];
-        if !device.is_cuda() {
-            return Tensor::f_from_slice(&self.dequantize())?.f_reshape(size);
-        }
-        let groups = [size[0], self.spec.groups(self.shape.cols) as i64];
-        let place = |values: &Tensor, size: [i64; 2]| values.f_to_device(device)?.f_view(size);
-        let grids = Grids {
-            scales: place(&Tensor::f_from_slice(&self.scales)?, groups)?,
-            zeros: place(&Tensor::f_from_slice(&self.zeros)?, groups)?.f_to_kind(Kind::Float)?,
-        };
-        let codes = staging::upload(&self.codes, device)?.f_view(size)?;
-        let weights = cuda::dequantize(&codes, &grids, self.spec, self.shape)?;
-        if !self.mask.is_empty() {
-            let positions: Vec<i64> = self.mask.positions(self.shape.cols).map(|at| at as i64).collect();
-            let values: Vec<f32> = self.outliers.iter().map(|value| value.to_f32()).collect();
-            let positions = Tensor::f_from_slice(&positions)?.f_to_device(device)?;
-            let values = Tensor::f_from_slice(&values)?.f_to_device(device)?;
-            let _ = weights.f_view([-1])?.f_index_copy_(0, &positions, &values)?;
-        }
-        Ok(weights)
-    }
-
     /// The weights it stands for, row-major: scale·(code − zero), outliers as they are.
     ///
-    /// Codes become weights in these operations and no others: the passes that collect statistics and every later reader
-    /// of the checkpoint see the same numbers.
+    /// Codes become weights in these operations and no others ([`super::dequantize_on`] does them on a GPU): the passes that
+    /// collect statistics and every later reader of the checkpoint see the same numbers.
     pub fn dequantize(&self) -> Vec<f32> {
         let (cols, group_cols) = (self.shape.cols, self.spec.group_cols(self.shape.cols));
         let groups = self.spec.groups(cols);

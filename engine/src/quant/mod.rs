@@ -6,6 +6,7 @@
 pub mod blockwise;
 pub mod checkpoint;
 mod cuda;
+mod dequantize;
 mod error;
 mod factor;
 pub mod gptq;
@@ -17,6 +18,7 @@ mod rtn;
 #[cfg(test)]
 pub mod testing;
 
+pub use dequantize::dequantize_on;
 pub use error::QuantError;
 pub use factor::Factor;
 pub use hessian::Hessian;

@@ -6,6 +6,7 @@ use super::Context;
 use crate::model::layout::weight_layout;
 use crate::model::{ModelConfig, Weights};
 use crate::quant::checkpoint::Checkpoint;
+use crate::quant::dequantize_on;
 use crate::saliency::{
     Candidate, DeviceCandidates, DeviceInputs, Histogram, ScoreInputs, TopCandidates, histogram_on_device,
     scores, scores_on_device, write_candidates,
@@ -130,7 +131,7 @@ impl<'a> Sources<'a> {
             Ok(file.get_on(name, device)?.f_to_kind(Kind::Float)?)
         };
         let quantized = |checkpoint: &Checkpoint| -> Result<Tensor> {
-            Ok(checkpoint.load_shaped(name, tensor)?.dequantize_on(device)?)
+            Ok(dequantize_on(&checkpoint.load_shaped(name, tensor)?, device)?)
         };
         let inputs = DeviceInputs {
             weights: self.needs_weights().then(weights).transpose()?,

@@ -3,7 +3,7 @@
 use super::{CheckpointError, FORMAT, VERSION, bits, gaps, row_bytes};
 use crate::model::LinearSource;
 use crate::quant::grid::max_code;
-use crate::quant::{MatrixMask, MatrixSpec, QuantizedMatrix, Shape};
+use crate::quant::{MatrixMask, MatrixSpec, QuantizedMatrix, Shape, dequantize_on};
 use crate::tensorfile::TensorFile;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -182,7 +182,7 @@ impl Checkpoint {
 
 impl LinearSource for Checkpoint {
     fn linear(&self, name: &str, device: Device) -> crate::Result<Option<Tensor>> {
-        Ok(Some(self.load(name)?.dequantize_on(device)?))
+        Ok(Some(dequantize_on(&self.load(name)?, device)?))
     }
 }
 

@@ -15,7 +15,7 @@ use super::cuda;
 use super::error::QuantError;
 use super::factor::copied;
 use super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
-use super::{Factor, MatrixMask, rtn};
+use super::{Factor, MatrixMask, dequantize_on, rtn};
 use segment::{Segment, segments};
 use std::ops::Range;
 use tch::{Device, Kind, TchError, Tensor};
@@ -43,7 +43,7 @@ pub fn quantize(
         return device::quantize(tensor, rest, shape, factor, spec, block_size, mask);
     }
     let result = on_host(tensor, rest, shape, factor, spec, block_size, mask)?;
-    let weights = result.dequantize_on(device).map_err(torch)?;
+    let weights = dequantize_on(&result, device).map_err(torch)?;
     Ok((result, weights))
 }
 
