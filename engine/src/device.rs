@@ -63,37 +63,46 @@ pub fn kind(dtype: DType) -> Kind {
     }
 }
 
-/// For each CUDA device, bytes in use when this process first looked, and what it may use itself.
+/// What is known of each CUDA device's memory. It is asked for once: asking takes longer than a token of a small model.
 static MEMORY: Mutex<BTreeMap<usize, Memory>> = Mutex::new(BTreeMap::new());
 
+/// Bytes of a device: all, those in use when this process first looked, and what it may use itself.
 #[derive(Debug, Clone, Copy)]
 struct Memory {
+    total: u64,
     used_at_start: u64,
     limit: u64,
 }
 
+impl Memory {
+    /// The memory of a device as it is now, without a limit.
+    fn look(index: usize) -> Self {
+        let (free, total) = cuda::memory(cuda_index(index)).unwrap_or((0, 0));
+        Self { total, used_at_start: total.saturating_sub(free), limit: u64::MAX }
+    }
+
+    /// Runs `f` with what is known of a device.
+    fn of<T>(index: usize, f: impl FnOnce(&mut Self) -> T) -> T {
+        let mut all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+        f(all.entry(index).or_insert_with(|| Self::look(index)))
+    }
+}
+
 /// Lets [`budget_bytes`] of a CUDA device be so many at most; all of it when absent.
 pub fn limit_memory(device: Device, limit: Option<u64>) {
-    let Device::Cuda(index) = device else { return };
-    let used = cuda::memory(cuda_index(index)).map_or(0, |(free, total)| total.saturating_sub(free));
-    let mut all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let memory = all.entry(index).or_insert(Memory { used_at_start: used, limit: u64::MAX });
-    memory.limit = limit.unwrap_or(u64::MAX);
+    if let Device::Cuda(index) = device {
+        Memory::of(index, |memory| memory.limit = limit.unwrap_or(u64::MAX));
+    }
 }
 
 /// Bytes of a CUDA device that this process may hold in all. What is free says less: libtorch keeps what it once took, and
 /// gives it back when something else does not fit.
 pub fn budget_bytes(index: usize) -> usize {
-    let (free, total) = cuda::memory(cuda_index(index)).unwrap_or((0, 0));
-    let all = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let used = total.saturating_sub(free);
-    let memory = all.get(&index).copied().unwrap_or(Memory { used_at_start: used, limit: u64::MAX });
-    // What is declared is ours, whatever others held when this process began.
-    let bytes = if memory.limit < u64::MAX {
-        total.min(memory.limit)
-    } else {
-        total - memory.used_at_start.min(total)
-    };
+    let bytes = Memory::of(index, |memory| match memory.limit {
+        u64::MAX => memory.total - memory.used_at_start,
+        // What is declared is ours, whatever others held when this process began.
+        limit => memory.total.min(limit),
+    });
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
