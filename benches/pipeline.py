@@ -75,6 +75,8 @@ def run(options):
         model = os.path.join(work, f"{options.shape}-{options.layers or 'all'}")
         started = time.perf_counter()
         models.make(model, options.shape, options.layers, os.path.abspath(options.model))
+        # What still waits for the disk would be waited for by the first step that writes.
+        os.sync()
         print(f"model: {time.perf_counter() - started:.1f} s", flush=True)
     wanted = [
         step

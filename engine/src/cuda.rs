@@ -1,7 +1,9 @@
 //! CUDA at run time: the engine is linked against libtorch's CPU library only, and opens the CUDA library where
 //! there is one, so that one binary serves both.
 
+mod context;
 pub mod kernel;
+mod lane;
 pub mod staging;
 
 use std::ffi::{CStr, CString, c_int, c_void};

@@ -4,6 +4,8 @@ use crate::error::io_kind;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use tacq_protocol::FailureKind;
 
@@ -82,6 +84,24 @@ pub fn sync_dir(path: &Path) -> Result<(), FsError> {
     open(path)?.sync_all().map_err(|e| FsError::new("flush", path, e))
 }
 
+/// Bytes of a file that are collected before the system is given them.
+const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes that are written before the system is asked to bring them to disk.
+const FLUSH_BYTES: u64 = 64 << 20;
+
+/// Lets the system begin to bring a part of a file to disk, without waiting for it. By itself it begins when a tenth of
+/// the memory is waiting, and what a disk could have done meanwhile is left for the end.
+pub fn begin_flush(file: &File, start: u64, len: u64) {
+    #[cfg(target_os = "linux")]
+    {
+        let (start, len) = (i64::try_from(start).unwrap_or(0), i64::try_from(len).unwrap_or(0));
+        // SAFETY: the descriptor is open. Nothing depends on the outcome: what fails here fails again at the end.
+        let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), start, len, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, start, len);
+}
+
 /// A file that appears under its name only when it is complete and flushed to disk.
 ///
 /// It is written beside its destination as `.NAME.tmp`; [`AtomicFile::commit`] flushes and renames it. Dropped
@@ -89,6 +109,9 @@ pub fn sync_dir(path: &Path) -> Result<(), FsError> {
 #[derive(Debug)]
 pub struct AtomicFile {
     file: Option<io::BufWriter<File>>,
+    /// Bytes written, and of these on their way to disk.
+    written: u64,
+    flushed: u64,
     temporary: PathBuf,
     path: PathBuf,
 }
@@ -99,13 +122,22 @@ impl AtomicFile {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!(".{name}.tmp"));
         let file = File::create(&temporary).map_err(|e| FsError::new("create", path, e))?;
-        Ok(Self { file: Some(io::BufWriter::with_capacity(1 << 20, file)), temporary, path: path.to_owned() })
+        let file = Some(io::BufWriter::with_capacity(BUFFER_BYTES, file));
+        Ok(Self { file, written: 0, flushed: 0, temporary, path: path.to_owned() })
     }
 
     /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         let file = self.file.as_mut().expect("only commit takes the file, and it consumes self");
-        file.write_all(bytes).map_err(|e| FsError::new("write", &self.path, e))
+        file.write_all(bytes).map_err(|e| FsError::new("write", &self.path, e))?;
+        self.written += bytes.len() as u64;
+        // What is still in the buffer is not the system's yet.
+        let len = self.written.saturating_sub(self.flushed + BUFFER_BYTES as u64);
+        if len >= FLUSH_BYTES {
+            begin_flush(file.get_ref(), self.flushed, len);
+            self.flushed += len;
+        }
+        Ok(())
     }
 
     /// Appends all of another file.

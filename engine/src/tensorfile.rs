@@ -16,6 +16,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tacq_protocol::FailureKind;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -184,19 +185,19 @@ impl TensorFile {
         self.get_on(name, Device::Cpu)
     }
 
-    /// [`Self::get`] on a device. What goes to a GPU is read into pinned memory and looked through there.
+    /// [`Self::get`] on a device. What goes to a GPU is read into pinned memory and looked through there, so that nothing
+    /// waits for the GPU.
     pub fn get_on(&self, name: &str, device: Device) -> Result<Tensor, crate::Error> {
         let info = self.info(name)?;
         let bytes = self.bytes(name)?;
         let kind = torch_kind(info.dtype)
             .ok_or_else(|| self.dtype_error(name, "F32, F16, BF16, F64, I64, I32, I16, I8, U8 or BOOL"))?;
         let shape = shape_of(info);
-        let is_float = matches!(kind, Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double);
-        if device.is_cuda() && !bytes.is_empty() {
-            let tensor = self.upload(name, device)?.f_view_dtype(kind)?.f_reshape(&shape)?;
-            if !is_float || tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0 {
-                return Ok(tensor);
-            }
+        if device.is_cuda()
+            && !bytes.is_empty()
+            && let Some(uploaded) = self.upload(name, info.dtype, device)?
+        {
+            return Ok(uploaded.f_view_dtype(kind)?.f_reshape(&shape)?);
         }
         if let Some((position, value)) = first_not_finite(info.dtype, bytes) {
             let (path, name) = (self.path.clone(), name.to_owned());
@@ -205,15 +206,21 @@ impl TensorFile {
         Ok(Tensor::f_from_data_size(bytes, &shape, kind)?.f_to_device(device)?)
     }
 
-    /// A tensor's bytes as u8 \[n\] on a CUDA device. They are read, not taken from the map: each page of it that is
-    /// touched first costs more than to copy it.
-    fn upload(&self, name: &str, device: Device) -> Result<Tensor, crate::Error> {
+    /// A tensor's bytes as u8 \[n\] on a CUDA device; nothing if there is NaN or infinity among its elements. They are
+    /// read, not taken from the map: each page of it that is touched first costs more than to copy it.
+    fn upload(&self, name: &str, dtype: Dtype, device: Device) -> Result<Option<Tensor>, crate::Error> {
         let (from, to) = self.info(name)?.data_offsets;
         let start = self.data_start + from;
-        staging::upload_with(to - from, device, |at, part| {
+        let is_finite = AtomicBool::new(true);
+        let uploaded = staging::upload_with(to - from, device, |at, part| -> Result<(), crate::Error> {
             let read = self.file.read_exact_at(part, (start + at) as u64);
-            read.map_err(|e| FsError::new("read", &self.path, e).into())
-        })
+            read.map_err(|e| FsError::new("read", &self.path, e))?;
+            if first_not_finite(dtype, part).is_some() {
+                is_finite.store(false, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok(is_finite.into_inner().then_some(uploaded))
     }
 
     /// [`Self::get`] of a tensor that must have this shape.

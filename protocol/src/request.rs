@@ -53,6 +53,10 @@ pub struct DataFile {
 pub struct Run {
     /// Where to compute.
     pub device: Device,
+    /// Further devices, for stages that can share their work between several; each has the same `device_bytes`. What they
+    /// compute does not depend on how many there are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_devices: Vec<Device>,
     /// Threads for computation on the host; all cores when absent.
     pub threads: Option<u32>,
     /// Seconds between in-stage checkpoints.

@@ -28,6 +28,7 @@ fn answers(root: &Path) -> (Vec<Event>, String) {
             checkpoint_secs: 30,
             batch_size: None,
             device_bytes: None,
+            more_devices: Vec::new(),
         },
     };
     let mut engine = Command::new(env!("CARGO_BIN_EXE_tacq-fake-engine"))

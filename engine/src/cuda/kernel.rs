@@ -6,6 +6,7 @@
 //! Kernels are compiled without fused multiply-add of the compiler's choosing: where one is meant, the source says so,
 //! and results are those of the same operations on the host.
 
+use super::context::{self, Current};
 use cudarc::driver::{DriverError, result, sys};
 use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 use std::collections::BTreeMap;
@@ -65,40 +66,14 @@ pub struct Module {
     loaded: Mutex<BTreeMap<usize, Loaded>>,
 }
 
-/// A module on a device. Contexts and modules live as long as the process.
+/// A module on a device, which lives as long as the process.
 struct Loaded {
-    context: sys::CUcontext,
     module: sys::CUmodule,
     functions: BTreeMap<&'static str, sys::CUfunction>,
 }
 
 // SAFETY: the handles are the driver's, which any thread may use.
 unsafe impl Send for Loaded {}
-
-/// The thread's context while another one is needed; it comes back when this is dropped.
-struct Current {
-    before: Option<sys::CUcontext>,
-}
-
-impl Current {
-    /// # Safety
-    /// The context exists.
-    unsafe fn set(context: sys::CUcontext) -> Result<Self, DriverError> {
-        let before = result::ctx::get_current()?;
-        // SAFETY: the caller's promise.
-        unsafe { result::ctx::set_current(context)? };
-        Ok(Self { before })
-    }
-}
-
-impl Drop for Current {
-    fn drop(&mut self) {
-        if let Some(before) = self.before {
-            // SAFETY: it was this thread's a moment ago. If it is none any more, the next call says so.
-            let _ = unsafe { result::ctx::set_current(before) };
-        }
-    }
-}
 
 /// How many threads run a kernel.
 #[derive(Debug, Clone, Copy)]
@@ -151,9 +126,9 @@ impl Module {
             Entry::Vacant(place) => place.insert(self.load(index)?),
         };
         let fail = |action| move |source| KernelError::Driver { action, name: function.to_owned(), source };
-        // SAFETY: module and context are the driver's and never unloaded; what the kernel does is the caller's promise.
+        let _restored = Current::enter(index).map_err(fail("prepare the device for"))?;
+        // SAFETY: the module is the driver's and never unloaded; what the kernel does is the caller's promise.
         unsafe {
-            let _restored = Current::set(loaded.context).map_err(fail("prepare the device for"))?;
             let kernel = match loaded.functions.get(function) {
                 Some(kernel) => *kernel,
                 None => {
@@ -195,9 +170,7 @@ impl Module {
             return Err(KernelError::NoCompiler);
         }
         let fail = |action| move |source| KernelError::Driver { action, name: self.name.to_owned(), source };
-        result::init().map_err(fail("start for"))?;
-        let device = result::device::get(i32::try_from(index).unwrap_or(i32::MAX))
-            .map_err(fail("find the device of"))?;
+        let device = context::device(index).map_err(fail("find the device of"))?;
         let attribute = |which| {
             // SAFETY: the device is the driver's.
             unsafe { result::device::get_attribute(device, which) }.map_err(fail("ask the device of"))
@@ -214,13 +187,10 @@ impl Module {
         let compiled = compile_ptx_with_opts((self.source)(), options)
             .map_err(|error| KernelError::Compile { module: self.name, log: told(&error) })?;
         let image = compiled.as_bytes().expect("a compiled source has an image");
-        // SAFETY: the context is libtorch's own, retained for good; the image is what the compiler made.
-        unsafe {
-            let context = result::primary_ctx::retain(device).map_err(fail("open the device of"))?;
-            let _restored = Current::set(context).map_err(fail("prepare the device for"))?;
-            let module = result::module::load_data(image.as_ptr().cast()).map_err(fail("load"))?;
-            Ok(Loaded { context, module, functions: BTreeMap::new() })
-        }
+        let _restored = Current::enter(index).map_err(fail("prepare the device for"))?;
+        // SAFETY: the image is what the compiler made.
+        let module = unsafe { result::module::load_data(image.as_ptr().cast()) }.map_err(fail("load"))?;
+        Ok(Loaded { module, functions: BTreeMap::new() })
     }
 }
 
@@ -228,8 +198,7 @@ impl Module {
 pub fn shared_bytes(device: Device) -> usize {
     let Device::Cuda(index) = device else { return 0 };
     let ask = || -> Result<i32, DriverError> {
-        result::init()?;
-        let device = result::device::get(i32::try_from(index).unwrap_or(i32::MAX))?;
+        let device = context::device(index)?;
         let which = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
         // SAFETY: the device is the driver's.
         unsafe { result::device::get_attribute(device, which) }

@@ -1,9 +1,7 @@
 //! Scores, histograms and candidates on a CUDA device; the same scores and candidates as on the host, bit by bit.
 
-use super::{Candidate, Histogram};
-use crate::tensorfile::tensor_bytes;
+use super::{Histogram, Ranked};
 use crate::{Result, device};
-use rayon::prelude::*;
 use tacq_protocol::stage::Score;
 use tch::{Device, Kind, Tensor};
 
@@ -115,15 +113,15 @@ impl DeviceCandidates {
             self.parts = vec![(indices, scores)];
             return Ok(());
         }
-        let (worst, _) = scores.f_kthvalue(count - self.wanted + 1, 0, false)?;
-        let mut keep = scores.f_gt_tensor(&worst)?;
+        let worst = f64::from(nth_largest(&scores, self.wanted)?);
+        let mut keep = scores.f_gt(worst)?;
         let room = self.wanted - keep.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-        let equal = scores.f_eq_tensor(&worst)?.f_nonzero()?.f_squeeze_dim(1)?.f_narrow(0, 0, room)?;
+        let equal = scores.f_eq(worst)?.f_nonzero()?.f_squeeze_dim(1)?.f_narrow(0, 0, room)?;
         let _ = keep.f_index_fill_(0, &equal, 1)?;
         let kept = keep.f_nonzero()?.f_squeeze_dim(1)?;
         self.parts = vec![(indices.f_index_select(0, &kept)?, scores.f_index_select(0, &kept)?)];
         self.held = self.wanted;
-        self.threshold = Some(worst.f_double_value(&[])?);
+        self.threshold = Some(worst);
         Ok(())
     }
 
@@ -133,28 +131,50 @@ impl DeviceCandidates {
     }
 
     /// The best, best first.
-    pub fn into_sorted(mut self) -> Result<Vec<Candidate>> {
+    pub fn into_ranked(mut self) -> Result<Ranked> {
         if self.held == 0 {
-            return Ok(Vec::new());
+            return Ok(Ranked::Host(Vec::new()));
         }
         self.shrink()?;
         let (indices, scores) = self.joined()?;
         // Equal scores stay in the order of their indices.
         let (scores, order) = scores.f_sort_stable(true, 0, true)?;
-        let indices = indices.f_index_select(0, &order)?;
-        drop(order);
-        let (indices, scores) = (tensor_bytes(&indices)?, tensor_bytes(&scores)?);
-        let candidate = |(index, score): (&[u8; 8], &[u8; 4])| {
-            Candidate::new(f32::from_le_bytes(*score), u64::from_le_bytes(*index))
-        };
-        Ok(indices.as_chunks().0.par_iter().zip(scores.as_chunks().0).map(candidate).collect())
+        Ok(Ranked::Device { indices: indices.f_index_select(0, &order)?, scores })
     }
+}
+
+/// Bits of a half of an f32.
+const HALF_BITS: i64 = 16;
+
+/// The `nth` largest of `scores`, f32 \[n\], none of them negative or NaN: their bits have their order. First by the upper
+/// half of the bits, then by the lower half of those that share the upper one; libtorch's `kthvalue` takes a single
+/// vector with a single block.
+fn nth_largest(scores: &Tensor, nth: i64) -> Result<f32> {
+    // The half that holds the nth largest, and which one of those that share it.
+    let find = |halves: &Tensor, nth: i64| -> Result<(i64, i64)> {
+        let counts = halves.f_bincount::<Tensor>(None, 1 << HALF_BITS)?.f_to_device(Device::Cpu)?;
+        let mut left = nth;
+        for (half, count) in Vec::<i64>::try_from(counts)?.into_iter().enumerate().rev() {
+            if left <= count {
+                return Ok((half as i64, left));
+            }
+            left -= count;
+        }
+        unreachable!("there are at least {nth} scores")
+    };
+    let bits = scores.f_view_dtype(Kind::Int)?;
+    let halves = bits.f_bitwise_right_shift_tensor_scalar(HALF_BITS)?;
+    let (upper, nth) = find(&halves, nth)?;
+    let lower = bits.f_masked_select(&halves.f_eq(upper)?)?.f_bitwise_and((1 << HALF_BITS) - 1)?;
+    let (lower, _) = find(&lower, nth)?;
+    Ok(f32::from_bits((upper << HALF_BITS | lower) as u32))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::saliency::{ScoreInputs, TopCandidates, scores, uniform};
+    use tacq_protocol::artifact::file;
 
     /// On the GPU if there is one: what is tested holds on any device.
     fn device() -> Device {
@@ -172,7 +192,15 @@ mod tests {
                 host.push(77 * i as u64, chunk);
                 found.push(77 * i as u64, &Tensor::from_slice(chunk).to_device(device())).unwrap();
             }
-            assert_eq!(found.into_sorted().unwrap(), host.into_sorted(), "{levels} levels, {wanted} wanted");
+            let (host, found) = (Ranked::Host(host.into_sorted()), found.into_ranked().unwrap());
+            let written = |ranked: &Ranked| {
+                let folder = tempfile::tempdir().unwrap();
+                ranked.write(folder.path()).unwrap();
+                std::fs::read(folder.path().join(file::CANDIDATES)).unwrap()
+            };
+            assert!(written(&found) == written(&host), "{levels} levels, {wanted} wanted");
+            let starts = [0, 5, 700, 1999];
+            assert_eq!(found.count_by_tensor(&starts).unwrap(), host.count_by_tensor(&starts).unwrap());
         }
     }
 

@@ -13,7 +13,7 @@ mod random;
 mod score;
 mod top;
 
-pub use candidates::{BestIndices, read_best, write_candidates};
+pub use candidates::{BestIndices, Ranked, read_best};
 pub use device::{DeviceCandidates, DeviceInputs, histogram_on_device, scores_on_device};
 pub use error::SaliencyError;
 pub use histogram::Histogram;

@@ -34,6 +34,8 @@ pub struct Context<'a> {
     pub request: &'a Request,
     /// Where the request says to compute, checked to exist.
     pub device: Device,
+    /// That device and all further ones.
+    pub devices: Vec<Device>,
     sink: &'a dyn Sink,
     models: &'a mut ModelCache,
     resumed: bool,
@@ -47,11 +49,16 @@ impl<'a> Context<'a> {
     /// Checks the device and prepares to run a request.
     pub fn new(request: &'a Request, sink: &'a dyn Sink, models: &'a mut ModelCache) -> Result<Self> {
         let device = device::resolve(request.run.device)?;
+        let mut devices = vec![device];
+        for further in &request.run.more_devices {
+            devices.push(device::resolve(*further)?);
+        }
         device::set_threads(request.run.threads);
-        device::limit_memory(device, request.run.device_bytes);
+        devices.iter().for_each(|device| device::limit_memory(*device, request.run.device_bytes));
         Ok(Self {
             request,
             device,
+            devices,
             sink,
             models,
             resumed: false,

@@ -8,12 +8,11 @@ use crate::model::{ModelConfig, Weights};
 use crate::quant::checkpoint::Checkpoint;
 use crate::quant::dequantize_on;
 use crate::saliency::{
-    Candidate, DeviceCandidates, DeviceInputs, Histogram, ScoreInputs, TopCandidates, histogram_on_device,
-    scores, scores_on_device, write_candidates,
+    DeviceCandidates, DeviceInputs, Histogram, Ranked, ScoreInputs, TopCandidates, histogram_on_device,
+    scores, scores_on_device,
 };
 use crate::tensorfile::TensorFile;
 use crate::{Result, fsx};
-use rayon::prelude::*;
 use serde::Serialize;
 use std::path::Path;
 use tacq_protocol::artifact::{TensorShape, file, role};
@@ -61,14 +60,14 @@ pub fn run(params: &SaliencyParams, context: &mut Context<'_>) -> Result<()> {
         context.report(nth as u64 + 1, layout.tensors.len() as u64, "tensors");
     }
     let candidates = match top {
-        Top::Host(top) => top.into_sorted(),
-        Top::Device(top) => top.into_sorted()?,
+        Top::Host(top) => Ranked::Host(top.into_sorted()),
+        Top::Device(top) => top.into_ranked()?,
     };
-    for (histogram, count) in histograms.iter_mut().zip(count_by_tensor(&candidates, &starts)) {
+    for (histogram, count) in histograms.iter_mut().zip(candidates.count_by_tensor(&starts)?) {
         histogram.candidates = count;
     }
     let output = context.output();
-    write_candidates(output, &candidates)?;
+    candidates.write(output)?;
     fsx::write_json(&output.join(file::LAYOUT), &layout)?;
     let histograms = Histograms { score: params.score, tensors: histograms };
     Ok(fsx::write_json(&output.join(file::HISTOGRAMS), &histograms)?)
@@ -78,17 +77,6 @@ pub fn run(params: &SaliencyParams, context: &mut Context<'_>) -> Result<()> {
 enum Top {
     Host(TopCandidates),
     Device(DeviceCandidates),
-}
-
-/// How many candidates lie in each tensor; `starts` are the tensors' first global indices.
-fn count_by_tensor(candidates: &[Candidate], starts: &[u64]) -> Vec<u64> {
-    let none = || vec![0; starts.len()];
-    let count = |mut counts: Vec<u64>, candidate: &Candidate| {
-        counts[starts.partition_point(|&start| start <= candidate.index()) - 1] += 1;
-        counts
-    };
-    let join = |a: Vec<u64>, b: Vec<u64>| a.into_iter().zip(b).map(|(a, b)| a + b).collect();
-    candidates.par_iter().fold(none, count).reduce(none, join)
 }
 
 /// What the score is made of.

@@ -1,6 +1,7 @@
 //! Writes a safetensors file tensor by tensor, so that no more than one tensor is ever held in memory.
 
-use crate::fsx::{AtomicFile, FsError};
+use crate::fsx::{AtomicFile, FsError, begin_flush};
+use rayon::prelude::*;
 use safetensors::Dtype;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -76,6 +77,9 @@ impl TensorWriter {
     }
 }
 
+/// Bytes that one thread writes at a time.
+const PART_BYTES: usize = 4 << 20;
+
 /// A safetensors file whose tensors are written in any order, and that another process may go on with: it grows under
 /// its working name, and is a file of its own only when it is moved to its place.
 #[derive(Debug)]
@@ -118,11 +122,19 @@ impl TensorPatches {
         Ok((Self { places: places.collect(), file, path: path.to_owned() }, is_there))
     }
 
-    /// Writes all bytes of the tensor at this position of those announced.
-    pub fn write(&self, tensor: usize, bytes: &[u8]) -> Result<(), FsError> {
+    /// Writes bytes of the tensor at this position of those announced, from its byte `start` on, by several threads; they
+    /// are on their way to disk when this returns.
+    pub fn write(&self, tensor: usize, start: u64, bytes: &[u8]) -> Result<(), FsError> {
         let place = &self.places[tensor];
-        assert_eq!(place.end - place.start, bytes.len() as u64, "as many bytes as announced");
-        self.file.write_all_at(bytes, place.start).map_err(|e| FsError::new("write", &self.path, e))
+        let first = place.start + start;
+        assert!(first + bytes.len() as u64 <= place.end, "no more bytes than announced");
+        bytes
+            .par_chunks(PART_BYTES)
+            .enumerate()
+            .try_for_each(|(i, part)| self.file.write_all_at(part, first + (i * PART_BYTES) as u64))
+            .map_err(|e| FsError::new("write", &self.path, e))?;
+        begin_flush(&self.file, first, bytes.len() as u64);
+        Ok(())
     }
 
     /// Waits until what was written is on disk.

@@ -63,6 +63,7 @@ impl Bench {
             output: folder(output.to_owned()),
             progress: folder(format!("{output}.progress")),
             run: Run {
+                more_devices: Vec::new(),
                 device: Device::Cpu,
                 threads: Some(1),
                 checkpoint_secs: 60,

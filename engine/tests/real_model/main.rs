@@ -75,6 +75,7 @@ impl Setting {
             output: folder.join("output"),
             progress: folder.join("progress"),
             run: Run {
+                more_devices: Vec::new(),
                 device: Device::Cpu,
                 threads: None,
                 checkpoint_secs: 600,

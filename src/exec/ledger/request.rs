@@ -63,6 +63,7 @@ impl Ledger<'_> {
             progress: absolute(progress),
             run: Run {
                 device,
+                more_devices: Vec::new(),
                 threads: settings.threads,
                 checkpoint_secs: settings.checkpoint_secs,
                 batch_size: batch_size

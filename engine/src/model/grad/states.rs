@@ -43,10 +43,10 @@ impl States {
     }
 
     /// A state on the device.
-    pub fn fetch(&self, state: &Tensor) -> Result<Tensor> {
+    pub fn fetch(&self, state: Tensor) -> Result<Tensor> {
         if state.device() == self.device {
-            return Ok(state.shallow_clone());
+            return Ok(state);
         }
-        Ok(staging::to_device(state, self.device)?)
+        Ok(staging::to_device(&state, self.device)?)
     }
 }

@@ -22,16 +22,20 @@ impl Sink for Listener {
 struct Setting {
     folder: tempfile::TempDir,
     dtype: &'static str,
+    /// Devices, all of them the same.
+    devices: usize,
 }
 
 impl Setting {
     fn new(dtype: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ids = |n: i32, seed: i32| (0..n).map(|i| (i * i + seed * 37) % 260).collect::<Vec<i32>>();
-        let all = [ids(40, 1), ids(17, 2), ids(33, 3), ids(40, 4)];
+        // More than leaves of the tree, and not of one length.
+        let all: Vec<_> =
+            [40, 17, 33, 40, 5, 9, 40, 2, 21, 13].into_iter().zip(1..).map(|(n, i)| ids(n, i)).collect();
         std::fs::create_dir(folder.path().join("set")).unwrap();
         Sequences::new(all.iter().map(Vec::as_slice)).write(&folder.path().join("set")).unwrap();
-        Self { folder, dtype }
+        Self { folder, dtype, devices: 1 }
     }
 
     fn request(&self, model: &str, device: Device) -> Request {
@@ -44,7 +48,9 @@ impl Setting {
             "stage": {"kind": "gradients", "params": {"reduction": "abs", "dtype": self.dtype}},
             "inputs": {"model": fixture, "calibration": path("set")},
             "output": path("output"), "progress": path("progress"),
-            "run": {"device": device, "threads": 1, "checkpoint_secs": 0}
+            "run": {
+                "device": device, "more_devices": vec![device; self.devices - 1], "threads": 1, "checkpoint_secs": 0,
+            }
         }))
         .unwrap()
     }
@@ -81,12 +87,57 @@ impl Setting {
     }
 }
 
+/// The numbers of an artifact.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[header..].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+/// ‖a − b‖ / ‖b‖
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x.powi(2)).sum::<f64>().sqrt();
+    let pairs = a.iter().zip(b);
+    norm(&mut pairs.map(|(a, b)| f64::from(*a) - f64::from(*b))) / norm(&mut b.iter().map(|b| f64::from(*b)))
+}
+
 #[test]
-fn sums_have_the_bits_of_sequences_one_after_the_other() {
+fn sums_are_those_of_sequences_one_after_the_other() {
     for model in ["llama", "qwen2"] {
-        let found = Setting::new("f32").run(model, Device::Cpu, 0, usize::MAX).unwrap();
-        assert!(found == Setting::new("f32").by_sequences(model), "{model}");
+        let found = floats(&Setting::new("f32").run(model, Device::Cpu, 0, usize::MAX).unwrap());
+        // The same terms, added in another order.
+        let off = distance(&found, &floats(&Setting::new("f32").by_sequences(model)));
+        assert!(off < 1e-6, "{model}: {off}");
     }
+}
+
+#[test]
+fn sums_have_the_same_bits_on_any_number_of_devices() {
+    let device = crate::cuda::test_device().unwrap_or(Device::Cpu);
+    let run = |devices: usize| {
+        let setting = Setting { devices, ..Setting::new("f32") };
+        setting.run("llama", device, usize::MAX, usize::MAX).unwrap()
+    };
+    let expected = run(1);
+    // Three are as good as two.
+    for devices in [2, 3, 4, 8] {
+        assert!(run(devices) == expected, "{devices}");
+    }
+}
+
+#[test]
+fn another_number_of_devices_goes_on_where_one_was_stopped() {
+    let expected = Setting::new("f32").run("llama", Device::Cpu, 0, usize::MAX).unwrap();
+    let setting = Setting::new("f32");
+    let stopped = (1..60).find(|&looks| {
+        assert!(
+            setting.run("llama", Device::Cpu, 0, looks).is_none(),
+            "the stage ended before it kept progress"
+        );
+        setting.folder.path().join("progress").join(PROGRESS_FILE).exists()
+    });
+    assert!(stopped.is_some());
+    let setting = Setting { devices: 4, ..setting };
+    assert!(setting.run("llama", Device::Cpu, 0, usize::MAX).unwrap() == expected);
 }
 
 #[test]
@@ -135,17 +186,11 @@ fn states_on_the_host_change_no_bit_on_a_gpu() {
 #[test]
 fn sums_on_a_gpu_are_close_to_those_of_the_host() {
     let Some(device) = crate::cuda::test_device() else { return };
-    let floats = |bytes: &[u8]| -> Vec<f32> {
-        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        bytes[header..].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
-    };
     let expected = floats(&Setting::new("f32").by_sequences("llama"));
-    let norm = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     for (dtype, tolerance) in [("f32", 1e-4), ("tf32", 1e-2), ("bf16", 5e-2)] {
         device::allow_tf32(dtype == "tf32");
         let found = floats(&Setting::new(dtype).run("llama", device, usize::MAX, usize::MAX).unwrap());
-        let off: Vec<f32> = found.iter().zip(&expected).map(|(a, b)| a - b).collect();
-        let off = norm(&off) / norm(&expected);
+        let off = distance(&found, &expected);
         device::allow_tf32(false);
         assert!(off < tolerance, "{dtype}: {off}");
     }
