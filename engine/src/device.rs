@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use tacq_protocol::units::{DType, Device as DeviceName};
-use tch::{Cuda, Device, Kind};
+use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 /// The libtorch this is built on: tch's release is bound to one version and refuses to build with another.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -115,6 +115,12 @@ pub fn wait(device: Device) {
     if let Device::Cuda(index) = device {
         Cuda::synchronize(index as i64);
     }
+}
+
+/// A few numbers on a device, i64 \[n\]. What it computes is not waited for: the driver takes them from pageable memory
+/// before the call returns.
+pub fn place(values: &[i64], device: Device) -> Result<Tensor, TchError> {
+    Tensor::f_from_slice(values)?.f_to_device_(device, Kind::Int64, true, false)
 }
 
 /// What [`allow_tf32`] said last.

@@ -16,6 +16,9 @@ use std::sync::{Mutex, Once, PoisonError};
 use tacq_protocol::FailureKind;
 use tch::{Device, Tensor};
 
+/// The beginning of a source that has numbers in 16 bit.
+pub const BF16: &str = include_str!("bf16.cuh");
+
 /// Shared memory that every block may use without asking.
 const PLAIN_SHARED_BYTES: u32 = 48 << 10;
 

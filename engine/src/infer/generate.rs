@@ -7,9 +7,10 @@ use super::packed::Packed;
 use super::plan::{self, Sequence};
 use super::runner::Runner;
 use super::{InferError, Options, Prompt, ROWS, sampling};
-use crate::Result;
+use crate::cuda::staging::Outgoing;
 use crate::model::Model;
-use std::collections::VecDeque;
+use crate::{Result, device};
+use std::collections::{HashMap, VecDeque};
 use tacq_protocol::task::Decoding;
 use tch::Tensor;
 
@@ -112,8 +113,7 @@ impl Work<'_> {
             let longest = waiting.iter().map(|&i| prompts[i].ids.len()).max().unwrap_or(0);
             let room = longest - beginnings.shared_len() + generation.max_new_tokens;
             let n = self.limit.get().min(runner.rows_in(options.cache_bytes, room)).min(waiting.len());
-            let stop = self.stop;
-            let mut batch = Batch { runner, beginnings, prompts, generation, stop, rows: Vec::new() };
+            let mut batch = Batch::new(self, beginnings);
             if let Err(error) = batch.run(n, room, &mut waiting, on_batch) {
                 self.limit.halve_after(error, n)?;
                 // Begun continuations begin again: computed anew, they come out the same.
@@ -127,13 +127,29 @@ impl Work<'_> {
 
 /// A continuation under way; its place in [`Batch::rows`] is its row in the cache.
 struct Row {
+    /// Differs from that of every other row of the batch.
+    id: usize,
     prompt: usize,
+    /// Tokens that were looked at.
     ids: Vec<u32>,
-    /// Tokens of the row in the cache, not counting a shared beginning: the prompt, and all of `ids` but the last.
+    /// Tokens that were chosen; the last ones may not have been looked at.
+    chosen: u64,
+    /// Tokens of the row in the cache, not counting a shared beginning: the prompt, and all that were chosen but the last.
     cached: usize,
 }
 
+/// Tokens on their way to be looked at.
+struct Unseen {
+    /// The rows that they were chosen for, by [`Row::id`].
+    rows: Vec<usize>,
+    /// i64 \[rows\] as of [`sampling::choose`].
+    tokens: Outgoing,
+}
+
 /// Continuations side by side.
+///
+/// A device is not kept waiting for the host to look at its tokens: they stay there as the next pass's input, which is
+/// begun before they are looked at. A row that turns out to have ended has then been given a token in vain.
 struct Batch<'a> {
     runner: &'a Runner<'a>,
     beginnings: Beginnings<'a>,
@@ -141,11 +157,27 @@ struct Batch<'a> {
     generation: &'a Generation,
     stop: &'a dyn Fn(usize, &[u32]) -> bool,
     rows: Vec<Row>,
+    /// The last token of each row, i64 \[rows\].
+    last: Option<Tensor>,
+    /// Oldest first.
+    unseen: VecDeque<Unseen>,
+    /// How many of them may wait while the next pass is begun.
+    lag: usize,
+    /// The next row's [`Row::id`].
+    next_id: usize,
 }
 
 type OnBatch<'a> = &'a mut dyn FnMut(Vec<(usize, Generated)>) -> Result<()>;
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    fn new(work: &Work<'a>, beginnings: Beginnings<'a>) -> Self {
+        let Work { runner, prompts, generation, stop, .. } = *work;
+        // The host computes and looks in turn: for it, a token in vain is only lost time.
+        let lag = usize::from(runner.space.device.is_cuda());
+        let (rows, unseen) = (Vec::new(), VecDeque::new());
+        Self { runner, beginnings, prompts, generation, stop, rows, last: None, unseen, lag, next_id: 0 }
+    }
+
     /// Takes prompts from `waiting` until there are none, at most `n` at a time, and continues them to their ends.
     fn run(
         &mut self,
@@ -160,31 +192,22 @@ impl Batch<'_> {
         };
         loop {
             while self.rows.len() < n && !waiting.is_empty() {
-                let done = self.admit(n, &mut cache, waiting)?;
-                if !done.is_empty() {
-                    on_batch(done)?;
-                }
+                self.admit(n, &mut cache, waiting)?;
+                self.look(&mut cache, on_batch)?;
             }
             if self.rows.is_empty() {
                 return Ok(());
             }
-            let done = self.step(&mut cache)?;
-            if !done.is_empty() {
-                on_batch(done)?;
-            }
+            self.step(&mut cache)?;
+            self.look(&mut cache, on_batch)?;
         }
     }
 
     /// Computes prompts into free rows, as many as a pass takes (at least one), and their first tokens.
-    fn admit(
-        &mut self,
-        n: usize,
-        cache: &mut Cache,
-        waiting: &mut VecDeque<usize>,
-    ) -> Result<Vec<(usize, Generated)>> {
+    fn admit(&mut self, n: usize, cache: &mut Cache, waiting: &mut VecDeque<usize>) -> Result<()> {
         let before = self.rows.len();
         let mut packed = Packed::default();
-        let mut last = Vec::new();
+        let mut ends = Vec::new();
         while self.rows.len() < n
             && let Some(&prompt) = waiting.front()
         {
@@ -202,7 +225,9 @@ impl Batch<'_> {
             }
             // From here on it is the row's: a failure finds it there.
             waiting.pop_front();
-            self.rows.push(Row { prompt, ids: Vec::new(), cached: all.len() - shared });
+            let cached = all.len() - shared;
+            self.rows.push(Row { id: self.next_id, prompt, ids: Vec::new(), chosen: 0, cached });
+            self.next_id += 1;
             // Only a prompt longer than a pass has more than one part, and it comes first.
             let parts = ids.chunks(self.runner.pass_tokens).enumerate();
             for (i, part) in parts {
@@ -212,58 +237,97 @@ impl Batch<'_> {
                 }
                 packed.push(row, begun - shared + i * self.runner.pass_tokens, shared, part);
             }
-            last.push(packed.len() - 1);
+            ends.push(packed.len() - 1);
         }
         let hidden = self.runner.hidden(cache, &packed)?;
-        self.advance(before, &hidden, &last, cache)
+        let tokens = self.choose(before, &hidden, &ends)?;
+        self.last = Some(match self.last.take() {
+            Some(last) => Tensor::f_cat(&[last, tokens], 0)?,
+            None => tokens,
+        });
+        Ok(())
     }
 
     /// One more token for every row.
-    fn step(&mut self, cache: &mut Cache) -> Result<Vec<(usize, Generated)>> {
+    fn step(&mut self, cache: &mut Cache) -> Result<()> {
         let mut packed = Packed::default();
         let shared = self.beginnings.shared_len();
         for (i, row) in self.rows.iter_mut().enumerate() {
-            let token = row.ids.last().expect("a row has a token once it is admitted");
-            packed.push(i, row.cached, shared, &[*token]);
+            packed.push_unknown(i, row.cached, shared);
             row.cached += 1;
         }
-        let hidden = self.runner.hidden(cache, &packed)?;
-        let tokens: Vec<usize> = (0..self.rows.len()).collect();
-        self.advance(0, &hidden, &tokens, cache)
+        let last = self.last.take().expect("every row has a token once it is admitted");
+        let hidden = self.runner.hidden_of(cache, &last, &packed)?;
+        let ends: Vec<usize> = (0..self.rows.len()).collect();
+        self.last = Some(self.choose(0, &hidden, &ends)?);
+        Ok(())
     }
 
-    /// Chooses the next tokens of the rows from `first` on, whose last tokens are these of a pass. Rows that end leave,
-    /// and the last ones take their places.
-    fn advance(
-        &mut self,
-        first: usize,
-        hidden: &Tensor,
-        tokens: &[usize],
-        cache: &mut Cache,
-    ) -> Result<Vec<(usize, Generated)>> {
-        let mut chosen = Vec::with_capacity(tokens.len());
+    /// Chooses the next tokens of the rows from `first` on, whose last tokens are these of a pass: i64 \[rows\].
+    fn choose(&mut self, first: usize, hidden: &Tensor, ends: &[usize]) -> Result<Tensor> {
+        let mut chosen = Vec::new();
         let mut start = first;
-        for part in tokens.chunks(self.runner.logit_rows()) {
+        for part in ends.chunks(self.runner.logit_rows()) {
             let rows = &self.rows[start..start + part.len()];
-            let draws: Vec<_> =
-                rows.iter().map(|r| (self.prompts[r.prompt].index, r.ids.len() as u64)).collect();
+            let draws: Vec<_> = rows.iter().map(|r| (self.prompts[r.prompt].index, r.chosen)).collect();
             let logits = self.runner.logits(hidden, part)?;
-            chosen.extend(sampling::choose(&self.generation.decoding, &logits, &draws)?);
+            chosen.push(sampling::choose(&self.generation.decoding, &logits, &draws)?);
             start += part.len();
         }
-        let mut done = Vec::new();
-        // From the last to the first, so that a row that fills a gap has been looked at.
-        for (i, token) in chosen.into_iter().enumerate().rev() {
-            let row = &mut self.rows[first + i];
-            let token = token.ok_or(InferError::NotFinite { prompt: row.prompt })?;
-            let Some(end) = next(row, token, self.generation, self.stop) else { continue };
-            let row = self.rows.swap_remove(first + i);
-            if let Some(moved) = self.rows.get(first + i) {
-                cache.copy_row(self.rows.len(), first + i, moved.cached)?;
+        let tokens = Tensor::f_cat(&chosen, 0)?;
+        self.rows[first..].iter_mut().for_each(|row| row.chosen += 1);
+        let rows = self.rows[first..].iter().map(|row| row.id).collect();
+        self.unseen.push_back(Unseen { rows, tokens: Outgoing::new(&tokens)? });
+        Ok(tokens)
+    }
+
+    /// Looks at the tokens that have waited long enough. Rows that have ended leave, and the last ones take their places.
+    fn look(&mut self, cache: &mut Cache, on_batch: OnBatch<'_>) -> Result<()> {
+        while self.unseen.len() > self.lag
+            && let Some(Unseen { rows, tokens }) = self.unseen.pop_front()
+        {
+            let mut bytes = Vec::with_capacity(8 * rows.len());
+            tokens.take(&mut |part| -> Result<()> {
+                bytes.extend_from_slice(part);
+                Ok(())
+            })?;
+            let tokens = bytes.as_chunks().0.iter().map(|token| i64::from_le_bytes(*token));
+            let of_row: HashMap<usize, i64> = rows.into_iter().zip(tokens).collect();
+            let mut ended = Vec::new();
+            for (at, row) in self.rows.iter_mut().enumerate() {
+                let Some(&token) = of_row.get(&row.id) else { continue };
+                let token = u32::try_from(token).map_err(|_| InferError::NotFinite { prompt: row.prompt })?;
+                if let Some(end) = next(row, token, self.generation, self.stop) {
+                    ended.push((at, end));
+                }
+            }
+            let done = self.remove(&ended, cache)?;
+            if !done.is_empty() {
+                on_batch(done)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes rows, named in their order.
+    fn remove(&mut self, ended: &[(usize, End)], cache: &mut Cache) -> Result<Vec<(usize, Generated)>> {
+        let mut done = Vec::with_capacity(ended.len());
+        let mut order: Vec<i64> = (0..self.rows.len() as i64).collect();
+        // From the last to the first, so that a row that fills a gap stays.
+        for &(at, end) in ended.iter().rev() {
+            order.swap_remove(at);
+            let row = self.rows.swap_remove(at);
+            if let Some(moved) = self.rows.get(at) {
+                cache.copy_row(self.rows.len(), at, moved.cached)?;
             }
             done.push((row.prompt, Generated { ids: row.ids, end }));
         }
         done.reverse();
+        if !ended.is_empty() {
+            let last = self.last.take();
+            let keep = |last: Tensor| last.f_index_select(0, &device::place(&order, last.device())?);
+            self.last = last.filter(|_| !order.is_empty()).map(keep).transpose()?;
+        }
         Ok(done)
     }
 }

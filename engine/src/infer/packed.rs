@@ -42,6 +42,11 @@ impl Packed {
         self.positions.extend((0..ids.len()).map(|i| (prefix + start + i) as i64));
     }
 
+    /// Adds a token of a row whose id only the device knows.
+    pub fn push_unknown(&mut self, row: usize, start: usize, prefix: usize) {
+        self.push(row, start, prefix, &[0]);
+    }
+
     /// Ids and positions with padding up to a multiple of [`ROWS`]; the pieces do not count it.
     pub fn padded(&self) -> (Vec<i64>, Vec<i64>) {
         let len = self.ids.len().next_multiple_of(ROWS);

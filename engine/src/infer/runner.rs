@@ -83,23 +83,31 @@ impl<'a> Runner<'a> {
 
     /// Packed tokens → [n and padding, hidden], before the final norm. Their keys and values join the cache.
     pub fn hidden(&self, cache: &mut Cache, packed: &Packed) -> Result<Tensor> {
-        let device = self.space.device;
-        let (ids, positions) = packed.padded();
-        let place =
-            |values: &[i64]| -> Result<Tensor> { Ok(Tensor::f_from_slice(values)?.f_to_device(device)?) };
-        let mut h = self.model.embedding.look_up(&place(&ids)?)?;
-        let angles = self.rope.at(&place(&positions)?)?;
-        cache.begin(&packed.pieces, ids.len())?;
-        let n = ids.len() as i64;
+        let ids = device::place(&packed.padded().0, self.space.device)?;
+        self.pass(cache, &ids, packed)
+    }
+
+    /// [`Self::hidden`] of tokens whose ids are these, i64 \[n\] on the device. Ids below 0 are taken for 0.
+    pub fn hidden_of(&self, cache: &mut Cache, ids: &Tensor, packed: &Packed) -> Result<Tensor> {
+        let padding = packed.len().next_multiple_of(ROWS) - packed.len();
+        let ids = ids.f_clamp_min(0)?.f_constant_pad_nd([0, padding as i64])?;
+        self.pass(cache, &ids, packed)
+    }
+
+    fn pass(&self, cache: &mut Cache, ids: &Tensor, packed: &Packed) -> Result<Tensor> {
+        let positions = packed.padded().1;
+        let mut h = self.model.embedding.look_up(ids)?;
+        let angles = self.rope.at(&device::place(&positions, self.space.device)?)?;
+        cache.begin(&packed.pieces, positions.len())?;
+        let n = positions.len() as i64;
         for (layer, block) in self.model.blocks.iter().enumerate() {
             let g = block.geometry;
             let x = block.attn_norm(&h)?;
             let heads = |proj, n_heads| -> Result<Tensor> {
                 Ok(block.linear(proj).forward(&x)?.f_view([n, n_heads, g.head_dim])?)
             };
-            let q = angles.apply(&heads(Proj::Q, g.heads)?)?;
-            let k = angles.apply(&heads(Proj::K, g.kv_heads)?)?;
-            let context = cache.attend(layer, &q, &k, &heads(Proj::V, g.kv_heads)?)?;
+            let (q, k) = (heads(Proj::Q, g.heads)?, heads(Proj::K, g.kv_heads)?);
+            let context = cache.attend(layer, q, k, heads(Proj::V, g.kv_heads)?, &angles)?;
             h = h.f_add(&block.linear(Proj::O).forward(&context)?)?;
             h = if self.space.is_host() { host_mlp(block, &h)? } else { block.forward_mlp(&h)? };
         }
@@ -110,7 +118,7 @@ impl<'a> Runner<'a> {
     pub fn logits(&self, hidden: &Tensor, tokens: &[usize]) -> Result<Tensor> {
         let mut index: Vec<i64> = tokens.iter().map(|&i| i as i64).collect();
         index.resize(tokens.len().next_multiple_of(ROWS), index.first().copied().unwrap_or(0));
-        let index = Tensor::f_from_slice(&index)?.f_to_device(self.space.device)?;
+        let index = device::place(&index, self.space.device)?;
         let logits = self.model.head.logits(&hidden.f_index_select(0, &index)?)?;
         Ok(logits.f_narrow(0, 0, tokens.len() as i64)?.f_to_kind(Kind::Float)?)
     }

@@ -70,18 +70,15 @@ pub fn nucleus(logits: &[f32], temperature: f64, top_p: f64, u: f64) -> Option<u
     found.or(kept.last()).map(|(_, id)| *id)
 }
 
-/// One token for each row of `logits` [n, vocab] f32; `draws` names each row's example and position. A row whose logits
-/// are not finite has none.
-pub fn choose(decoding: &Decoding, logits: &Tensor, draws: &[(u64, u64)]) -> Result<Vec<Option<u32>>> {
+/// One token for each row of `logits` [n, vocab] f32, i64 \[n\] where the logits are; `draws` names each row's example and
+/// position. A row whose logits are not finite has −1.
+pub fn choose(decoding: &Decoding, logits: &Tensor, draws: &[(u64, u64)]) -> Result<Tensor> {
     match decoding {
         Decoding::Greedy => {
             let best = logits.f_argmax(-1, false)?;
-            let value = logits.f_gather(1, &best.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?;
-            let best = Vec::<i64>::try_from(best.f_to_device(Device::Cpu)?)?;
-            let value = Vec::<f32>::try_from(value.f_to_device(Device::Cpu)?)?;
             // NaN counts as the largest, so it is seen here.
-            let finite = |(id, value): (i64, f32)| value.is_finite().then_some(id as u32);
-            Ok(best.into_iter().zip(value).map(finite).collect())
+            let value = logits.f_gather(1, &best.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?;
+            Ok(best.f_masked_fill(&value.f_isfinite()?.f_logical_not()?, -1)?)
         }
         Decoding::Sample { temperature, top_p, seed } => {
             let (temperature, top_p, seed) = (temperature.to_f64(), top_p.to_f64(), seed.get());
@@ -93,9 +90,10 @@ pub fn choose(decoding: &Decoding, logits: &Tensor, draws: &[(u64, u64)]) -> Res
             let logits = logits.f_contiguous()?;
             let vocab = logits.size()[1] as usize;
             let pick = |(logits, (example, position)): (&[f32], &(u64, u64))| {
-                nucleus(logits, temperature, top_p, uniform(seed, *example, *position))
+                nucleus(logits, temperature, top_p, uniform(seed, *example, *position)).map_or(-1, i64::from)
             };
-            Ok(floats::of(&logits).par_chunks_exact(vocab).zip(draws).map(pick).collect())
+            let tokens: Vec<i64> = floats::of(&logits).par_chunks_exact(vocab).zip(draws).map(pick).collect();
+            Ok(Tensor::f_from_slice(&tokens)?)
         }
     }
 }
@@ -162,7 +160,7 @@ mod tests {
         assert_eq!(counts(&[1.0; 4], 1.0, 0.5, 400)[2..], [0, 0]);
         let decoding = Decoding::Greedy;
         let logits = Tensor::from_slice(&[1.0f32, 3.0, 3.0, 2.0]).view([1, 4]);
-        assert_eq!(choose(&decoding, &logits, &[(0, 0)]).unwrap(), [Some(1)]);
+        assert!(choose(&decoding, &logits, &[(0, 0)]).unwrap().equal(&Tensor::from_slice(&[1_i64])));
     }
 
     #[test]
@@ -170,6 +168,7 @@ mod tests {
         assert_eq!(nucleus(&[0.0, f32::NAN], 1.0, 0.9, 0.5), None);
         assert_eq!(nucleus(&[f32::INFINITY, 0.0], 1.0, 0.9, 0.5), None);
         let logits = Tensor::from_slice(&[1.0f32, f32::NAN, 3.0, 2.0]).view([2, 2]);
-        assert_eq!(choose(&Decoding::Greedy, &logits, &[(0, 0); 2]).unwrap(), [None, Some(0)]);
+        let chosen = choose(&Decoding::Greedy, &logits, &[(0, 0); 2]).unwrap();
+        assert!(chosen.equal(&Tensor::from_slice(&[-1_i64, 0])));
     }
 }

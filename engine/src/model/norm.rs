@@ -2,10 +2,10 @@
 //! derivative. On a GPU each is one kernel in place of a dozen.
 
 use crate::Result;
-use crate::cuda::kernel::{Argument, Grid, Module};
+use crate::cuda::kernel::{Argument, BF16, Grid, Module};
 use tch::{Kind, Tensor};
 
-static KERNELS: Module = Module::new("model/norm.cu", || include_str!("norm.cu").to_owned());
+static KERNELS: Module = Module::new("model/norm.cu", || [BF16, include_str!("norm.cu")].concat());
 
 /// Threads that work on a row.
 const THREADS: u32 = 256;

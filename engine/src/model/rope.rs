@@ -70,6 +70,11 @@ pub struct Angles {
 }
 
 impl Angles {
+    /// Cosines and sines, contiguous.
+    pub fn tables(&self) -> [&Tensor; 2] {
+        [&self.cos, &self.sin]
+    }
+
     /// Rotates queries or keys of the tokens: [n, heads, head_dim].
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_mul(&self.cos)?.f_add(&turned(x)?.f_mul(&self.sin)?)?)

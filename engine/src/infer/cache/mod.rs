@@ -1,12 +1,13 @@
 //! Keys and values of sequences side by side, after a prefix that they share. Allocated once, filled in place.
 
 mod host;
+mod store;
 mod torch;
 
 use super::packed::Piece;
 use crate::Result;
-use crate::model::ModelConfig;
 use crate::model::block::Geometry;
+use crate::model::{Angles, ModelConfig};
 use host::HostCache;
 use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
@@ -86,12 +87,22 @@ impl Cache {
         }
     }
 
-    /// Stores keys and values of the pass's tokens and attends: rotated `q` [n, heads, dim] and `k` [n, kv heads, dim],
-    /// `v` like k → [n, heads · dim]. What padding gets is unspecified but finite.
-    pub fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    /// Rotates queries and keys, stores keys and values of the pass's tokens, and attends: `q` [n, heads, dim] and `k`
+    /// [n, kv heads, dim] before rotation, `v` like k → [n, heads · dim]. What padding gets is unspecified but finite.
+    pub fn attend(
+        &mut self,
+        layer: usize,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        angles: &Angles,
+    ) -> Result<Tensor> {
         match self {
-            Cache::Host(cache) => cache.attend(layer, q, k, v),
-            Cache::Torch(cache) => cache.attend(layer, q, k, v),
+            Cache::Host(cache) => cache.attend(layer, &angles.apply(&q)?, &angles.apply(&k)?, &v),
+            Cache::Torch(cache) => {
+                let (q, k) = cache.store(layer, q, k, &v, angles)?;
+                cache.attend(layer, &q, &k, &v)
+            }
         }
     }
 

@@ -5,8 +5,9 @@
 //! nothing of the cache; and one token for each row, in 16 bit, for which cuDNN comes close to the memory's speed. cuDNN
 //! plans anew for each shape, which takes longer than a step of a small model: so rows and columns are rounded up.
 
-use super::{Cache, Space};
+use super::{Cache, Space, store};
 use crate::infer::packed::Piece;
+use crate::model::Angles;
 use crate::model::block::Geometry;
 use crate::{Result, device};
 use std::ops::Range;
@@ -190,18 +191,38 @@ impl TorchCache {
     }
 
     fn place(&self, values: &[i64]) -> Result<Tensor> {
-        Ok(Tensor::f_from_slice(values)?.f_to_device(self.device)?)
+        Ok(device::place(values, self.device)?)
     }
 
-    pub fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    /// Rotates the queries and keys of the pass's tokens, and keeps keys and values: rotated queries and keys.
+    pub fn store(
+        &mut self,
+        layer: usize,
+        q: Tensor,
+        k: Tensor,
+        v: &Tensor,
+        angles: &Angles,
+    ) -> Result<(Tensor, Tensor)> {
+        let pass = self.pass.as_ref().expect("begin comes before store");
+        let Layer { keys, values } = &self.layers[layer];
+        if store::takes(&q, &k, v) {
+            store::launch([&q, &k, v], angles, &pass.at, [keys, values])?;
+            return Ok((q, k));
+        }
+        let (q, k) = (angles.apply(&q)?, angles.apply(&k)?);
+        let at = [Some(&pass.at[0]), None, Some(&pass.at[1])];
+        let n = k.size()[0] - pass.padding;
+        let _ = keys.shallow_clone().f_index_put_(&at, &k.f_narrow(0, 0, n)?, false)?;
+        let _ = values.shallow_clone().f_index_put_(&at, &v.f_narrow(0, 0, n)?, false)?;
+        Ok((q, k))
+    }
+
+    /// Attends with what [`Self::store`] gave, and `v`.
+    pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let pass = self.pass.as_ref().expect("begin comes before attend");
         let (g, (sequences, steps)) = (self.geometry, pass.shape);
         let n = q.size()[0] - pass.padding;
-        let layer = &mut self.layers[layer];
-        let at = [Some(&pass.at[0]), None, Some(&pass.at[1])];
-        let (new_keys, new_values) = (k.f_narrow(0, 0, n)?, v.f_narrow(0, 0, n)?);
-        let _ = layer.keys.f_index_put_(&at, &new_keys, false)?;
-        let _ = layer.values.f_index_put_(&at, &new_values, false)?;
+        let layer = &self.layers[layer];
         let width = g.heads * g.head_dim;
         let attended = |q: &Tensor, k: &Tensor, v: &Tensor, bias: Option<&Tensor>, causal| {
             let grouped = q.size()[1] != k.size()[1];

@@ -1,14 +1,16 @@
 //! The nucleus where the logits are, of which there are too many to bring them to the host for each token.
 
 use crate::Result;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// So many of the likeliest tokens nearly always hold the nucleus of a trained model.
 const LIKELIEST: i64 = 1024;
 
 /// [`super::nucleus`] of each row of `logits` [n, vocab] f32, at `u` \[n\]. Sums are added in another order than on the
 /// host: a draw within 10⁻¹⁵ of a boundary may fall on its other side.
-pub fn nucleus(logits: &Tensor, temperature: f64, top_p: f64, u: &[f64]) -> Result<Vec<Option<u32>>> {
+///
+/// i64 \[n\]; −1 where logits are not finite.
+pub fn nucleus(logits: &Tensor, temperature: f64, top_p: f64, u: &[f64]) -> Result<Tensor> {
     let vocab = logits.size()[1];
     let max = logits.f_amax([-1], true)?;
     // A NaN is the largest of its row.
@@ -43,9 +45,7 @@ pub fn nucleus(logits: &Tensor, temperature: f64, top_p: f64, u: &[f64]) -> Resu
             draw(&weights(&values)?.f_cumsum(-1, Kind::Double)?, &ids, &enough, &u)?
         }
     };
-    let ids = Vec::<i64>::try_from(drawn.f_to_device(Device::Cpu)?)?;
-    let is_finite = Vec::<bool>::try_from(is_finite.f_to_device(Device::Cpu)?)?;
-    Ok(ids.into_iter().zip(is_finite).map(|(id, finite)| finite.then_some(id as u32)).collect())
+    Ok(drawn.f_masked_fill(&is_finite.f_logical_not()?, -1)?)
 }
 
 /// Sorts rows by descending value, of equals the lower id first.
@@ -70,6 +70,12 @@ fn draw(sums: &Tensor, ids: &Tensor, enough: &Tensor, u: &Tensor) -> Result<Tens
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Device;
+
+    fn tokens(chosen: &Tensor) -> Vec<Option<u32>> {
+        let ids = Vec::<i64>::try_from(chosen.to_device(Device::Cpu)).unwrap();
+        ids.into_iter().map(|id| u32::try_from(id).ok()).collect()
+    }
 
     #[test]
     fn tokens_are_those_of_the_host() {
@@ -84,7 +90,7 @@ mod tests {
             let u: Vec<f64> = (0..40).map(|i| crate::infer::sampling::uniform(3, i, 0)).collect();
             for (temperature, top_p) in [(0.8, 0.95), (1.0, 1.0), (0.5, 0.3)] {
                 let found = nucleus(&logits.to_device(device), temperature, top_p, &u).unwrap();
-                for (row, (&u, found)) in u.iter().zip(found).enumerate() {
+                for (row, (&u, found)) in u.iter().zip(tokens(&found)).enumerate() {
                     let row = Vec::<f32>::try_from(logits.get(row as i64)).unwrap();
                     assert_eq!(found, crate::infer::sampling::nucleus(&row, temperature, top_p, u));
                 }
@@ -95,6 +101,6 @@ mod tests {
     #[test]
     fn what_is_no_number_is_not_chosen() {
         let logits = Tensor::from_slice(&[1.0f32, f32::NAN, 3.0, 2.0, f32::INFINITY, 0.0]).view([3, 2]);
-        assert_eq!(nucleus(&logits, 1.0, 0.9, &[0.5; 3]).unwrap(), [None, Some(0), None]);
+        assert_eq!(tokens(&nucleus(&logits, 1.0, 0.9, &[0.5; 3]).unwrap()), [None, Some(0), None]);
     }
 }
