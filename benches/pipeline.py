@@ -43,7 +43,7 @@ def parse(arguments):
         command.add_argument("--reps", type=int, default=3)
     compare.add_argument("--samples", type=int, default=16, help="calibration sequences")
     compare.add_argument("--seq-len", type=int, default=512)
-    unset = {"shape": "as-is", "layers": None, "dtype": "f32", "gradients": "f32", "limit": None, "batch": None, "gpu_memory": None}
+    unset = {"shape": "as-is", "layers": None, "dtype": "f32", "gradients": "f32", "limit": None, "batch": None, "gpu_memory": None, "gpus": 1}
     compare.set_defaults(**unset)
     run.add_argument("--shape", choices=[*SHAPES, "as-is"], default="llama3-8b")
     run.add_argument("--layers", type=int, help="decoder blocks, where all would take too long")
@@ -55,6 +55,7 @@ def parse(arguments):
     run.add_argument("--limit", type=int, help="examples a task, where all would take too long")
     run.add_argument("--batch", type=int, help="examples side by side; as it comes otherwise")
     run.add_argument("--gpu-memory", type=float, metavar="GIB", help="as if the GPU had so much")
+    run.add_argument("--gpus", type=int, default=1, help="that share gradients: 1, 2, 4 or 8")
     run.add_argument("--steps", nargs="+", help="only these, by the beginning of their name")
     run.add_argument("--no-warm-up", action="store_true", help="count the first repetition too")
     render = commands.add_parser("render", parents=[shared], help="write the table")
@@ -84,20 +85,20 @@ def run(options):
         if not options.steps or any(step.name.startswith(name) for name in options.steps)
     ]
     program = os.path.join(options.programs, "tacq-engine")
-    engine = Engine(program, work, options.device, options.gpu_memory)
+    engine = Engine(program, work, options.device, options.gpu_memory, options.gpus)
     for step in wanted:
         output = os.path.join(work, "artifacts", step.name)
         for rep in range(options.reps + (not options.no_warm_up)):
             if step.name.startswith("load"):
                 # A process that has loaded nothing; the files are in the page cache after the first time.
                 engine.__exit__()
-                engine = Engine(program, work, options.device, options.gpu_memory)
+                engine = Engine(program, work, options.device, options.gpu_memory, options.gpus)
             try:
                 outcome = engine.run(step, output)
             except Failed as failure:
                 print(f"{step.name}: {failure}", flush=True)
                 if engine.process.poll() is not None:
-                    engine = Engine(program, work, options.device, options.gpu_memory)
+                    engine = Engine(program, work, options.device, options.gpu_memory, options.gpus)
                 break
             counts = rep > 0 or options.no_warm_up
             gib = outcome.device_peak_bytes / 2**30, outcome.peak_bytes / 2**30

@@ -25,9 +25,11 @@ class Failed(Exception):
 class Engine:
     """One process of tacq-engine."""
 
-    def __init__(self, program, folder, device, memory_gib=None):
+    def __init__(self, program, folder, device, memory_gib=None, gpus=1):
         self.folder, self.device = folder, device
-        self.memory = {"device_bytes": int(memory_gib * 2**30)} if memory_gib else {}
+        self.settings = {"more_devices": [f"cuda:{index}" for index in range(1, gpus)]} if gpus > 1 else {}
+        if memory_gib:
+            self.settings["device_bytes"] = int(memory_gib * 2**30)
         self.id = 0
         self.process = subprocess.Popen(
             [program, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -62,7 +64,7 @@ class Engine:
             "output": output,
             "progress": progress,
             # What is measured is the work, not how often it is saved.
-            "run": {"device": self.device, "threads": None, "checkpoint_secs": 86400, **self.memory, **step.run},
+            "run": {"device": self.device, "threads": None, "checkpoint_secs": 86400, **self.settings, **step.run},
         }
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()

@@ -7,7 +7,7 @@ import statistics
 
 from pipeline.steps import REFERENCE, steps
 
-ORDER = ("shape", "layers", "dtype", "bits", "samples", "seq_len", "limit", "batch", "gradients", "gpu_memory")
+ORDER = ("shape", "layers", "dtype", "bits", "samples", "seq_len", "limit", "batch", "gradients", "gpu_memory", "gpus")
 
 
 def render(work, output):
@@ -34,7 +34,7 @@ def render(work, output):
 def section(setting, device, lines):
     """One setting on one device."""
     options = argparse.Namespace(**setting)
-    is_full = setting["shape"] == "llama3-8b" and not (setting["layers"] or setting["limit"] or setting["gpu_memory"])
+    is_full = setting["shape"] == "llama3-8b" and not (setting["layers"] or setting["limit"] or setting["gpu_memory"] or setting["gpus"] > 1)
     known = {step.name: step for step in steps("", "", "", options)}
     by_step = {}
     for line in lines:

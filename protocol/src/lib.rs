@@ -20,4 +20,4 @@ pub use request::{Control, DataFile, Request, Run};
 pub use stage::{StageKind, StageParams};
 
 /// Version of the line protocol; driver and engine refuse to talk when theirs differ.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;

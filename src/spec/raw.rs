@@ -12,7 +12,7 @@ use super::read::{Decode, List, Names, Reader, Spanned, record};
 use super::retention::Keep;
 pub use super::scalar::Cpus;
 use super::scalar::{
-    CheckpointSecs, ExperimentName, FilePath, Group, MaxJobs, Name, Retries, Template, Threads,
+    CheckpointSecs, ExperimentName, FilePath, Gpus, Group, MaxJobs, Name, Retries, Template, Threads,
 };
 use super::slurm::{Executor, Memory, SlurmOption, SlurmWord, WallTime};
 use super::suggest::suggest;
@@ -209,6 +209,8 @@ record! {
     Kind is "a mapping with keys such as timeout, retries, time, mem" {
         /// Device memory that such a stage needs. Default: all that there is.
         gpu_memory: Size,
+        /// GPUs that share such a stage, if there are so many: 1, 2, 4 or 8. Only gradients can be shared. Default: 1.
+        gpus: Gpus,
         /// Longest time of one attempt.
         timeout: Span,
         /// Further attempts after an engine died, hung or took too long.

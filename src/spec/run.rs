@@ -59,6 +59,8 @@ pub struct RunSettings {
 pub struct KindSettings {
     /// Bytes of device memory that such a stage needs; all there is when absent.
     pub gpu_memory: Option<u64>,
+    /// GPUs that share such a stage, as far as there are so many: a power of two.
+    pub gpus: u32,
     /// Longest time of one attempt.
     pub timeout: Option<Duration>,
     /// Further attempts after an engine died, hung or took too long.
@@ -78,9 +80,11 @@ impl RunSettings {
     /// What was written, with defaults for the rest.
     pub(super) fn new(raw: raw::Run, reader: &mut Reader) -> Self {
         let slurm = slurm::settings(&raw, reader);
+        look_at_gpus(&raw, reader);
         let dtype = raw.dtype.given().unwrap_or(DType::F32);
         let limits = KindSettings {
             gpu_memory: None,
+            gpus: 1,
             timeout: raw.timeout.given().map(|span| span.0),
             retries: raw.retries.given().map_or(DEFAULT_RETRIES, |retries| retries.get()),
         };
@@ -116,6 +120,23 @@ impl RunSettings {
     }
 }
 
+/// Looks whether stages that GPUs are to share can be shared.
+fn look_at_gpus(raw: &raw::Run, reader: &mut Reader) {
+    for (kind, written) in raw.kinds.clone().given().map(written_kinds).unwrap_or_default() {
+        let place = written.place_of("gpus").cloned();
+        let (Some(gpus), Some(place)) = (written.gpus.given(), place) else { continue };
+        let gpus = gpus.get();
+        let (message, hint) = if kind != StageKind::Gradients && gpus > 1 {
+            (format!("{kind} stages run on one GPU"), "only gradients can be shared by several")
+        } else if !gpus.is_power_of_two() {
+            (format!("{gpus} GPUs cannot share a stage"), "write 1, 2, 4 or 8")
+        } else {
+            continue;
+        };
+        reader.report_with(&place, message, Some(hint.to_owned()));
+    }
+}
+
 /// The kinds that have settings of their own.
 pub(super) fn written_kinds(raw: raw::Kinds) -> Vec<(StageKind, raw::Kind)> {
     let kinds = [
@@ -137,6 +158,7 @@ fn by_kind(raw: raw::Kinds, common: KindSettings) -> BTreeMap<StageKind, KindSet
         .map(|(kind, written)| {
             let settings = KindSettings {
                 gpu_memory: written.gpu_memory.given().map_or(common.gpu_memory, |size| Some(size.0)),
+                gpus: written.gpus.given().map_or(common.gpus, |gpus| gpus.get()),
                 timeout: written.timeout.given().map_or(common.timeout, |span| Some(span.0)),
                 retries: written.retries.given().map_or(common.retries, |retries| retries.get()),
             };

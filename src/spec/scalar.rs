@@ -75,7 +75,8 @@ integers!(
     CheckpointSecs,
     Retries,
     Cpus,
-    MaxJobs
+    MaxJobs,
+    Gpus
 );
 integers!(BatchSize, FewShot, MaxNewTokens, NExamples);
 
@@ -131,6 +132,8 @@ local_integers! {
     Retries, 0, 100, "a number of attempts from 0 to 100";
     /// Cores of a job.
     Cpus, 1, 65_536, "a number of cores from 1 to 65536";
+    /// GPUs of a stage.
+    Gpus, 1, 8, "a number of GPUs: 1, 2, 4 or 8";
     /// Jobs at a time.
     MaxJobs, 1, 1_000_000, "a number of jobs from 1 to 1000000";
 }

@@ -62,7 +62,7 @@ fn a_gpu_takes_as_many_stages_as_its_memory_holds() {
     let sandbox = Sandbox::new();
     let fake = Fake::slow(Duration::from_millis(100));
     let mut options = devices(&["cuda:0"]);
-    let of = |gib: u64| KindSettings { gpu_memory: Some(gib << 30), timeout: None, retries: 0 };
+    let of = |gib: u64| KindSettings { gpu_memory: Some(gib << 30), gpus: 1, timeout: None, retries: 0 };
     options.settings.gpu_memory = Some(80 << 30);
     options.settings.kinds = BTreeMap::from([(StageKind::Quantize, of(26)), (StageKind::Evaluate, of(41))]);
     let summary = run(&sandbox, WIDE, &options, &fake);
@@ -70,6 +70,29 @@ fn a_gpu_takes_as_many_stages_as_its_memory_holds() {
     // Three quantizations fit in 80 GiB, one evaluation beside one quantization, never two evaluations.
     assert_eq!(fake.most_at_once(), BTreeMap::from([(Device::Cuda(0), 3)]));
     assert!(fake.most_memory(|kind| options.settings.of(kind).gpu_memory.unwrap_or(0)) <= 80 << 30);
+}
+
+#[test]
+fn gpus_that_share_a_stage_do_nothing_else_meanwhile() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::slow(Duration::from_millis(30));
+    let mut options = devices(&["cuda:0", "cuda:1"]);
+    let limits = options.settings.limits;
+    options.settings.kinds = BTreeMap::from([(StageKind::Gradients, KindSettings { gpus: 2, ..limits })]);
+    let summary = run(&sandbox, EXPERIMENT, &options, &fake);
+    assert_eq!(summary.failed, 0);
+    let requests = fake.requests();
+    let (shared, others): (Vec<_>, Vec<_>) =
+        requests.iter().partition(|request| request.stage.kind() == StageKind::Gradients);
+    assert!(!shared.is_empty());
+    for request in shared {
+        let [more] = request.run.more_devices[..] else { panic!("{:?}", request.run) };
+        assert!(matches!(more, Device::Cuda(_)) && more != request.run.device, "{:?}", request.run);
+    }
+    assert!(others.iter().all(|request| request.run.more_devices.is_empty()));
+    assert!(fake.most_at_once().values().all(|most| *most == 1), "{:?}", fake.most_at_once());
+    // The engine that worked on another's GPU has ended with its stage.
+    assert!(fake.launched() > 2, "{}", fake.launched());
 }
 
 #[test]

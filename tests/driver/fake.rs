@@ -97,7 +97,10 @@ impl Worker for Fake {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Provenance, Failure> {
         self.0.requests.lock().unwrap().push(request.clone());
-        let _present = Present::new(&self.0, (request.run.device, request.stage.kind()));
+        // A stage is present on each device that it was given.
+        let devices = [request.run.device].into_iter().chain(request.run.more_devices.iter().copied());
+        let _present: Vec<_> =
+            devices.map(|device| Present::new(&self.0, (device, request.stage.kind()))).collect();
         let fail = |kind| Err(Failure { kind, message: "told to fail".into(), hint: None });
         let started = Instant::now();
         while started.elapsed() < self.0.delay {

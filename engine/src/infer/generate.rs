@@ -10,7 +10,7 @@ use super::{InferError, Options, Prompt, ROWS, sampling};
 use crate::cuda::staging::Outgoing;
 use crate::model::Model;
 use crate::{Result, device};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use tacq_protocol::task::Decoding;
 use tch::Tensor;
 
@@ -292,7 +292,7 @@ impl<'a> Batch<'a> {
                 Ok(())
             })?;
             let tokens = bytes.as_chunks().0.iter().map(|token| i64::from_le_bytes(*token));
-            let of_row: HashMap<usize, i64> = rows.into_iter().zip(tokens).collect();
+            let of_row: BTreeMap<usize, i64> = rows.into_iter().zip(tokens).collect();
             let mut ended = Vec::new();
             for (at, row) in self.rows.iter_mut().enumerate() {
                 let Some(&token) = of_row.get(&row.id) else { continue };

@@ -289,7 +289,9 @@ impl Cluster<'_, '_, '_, '_> {
         };
         // The job's own folders take their place when it has the reservation.
         let alone = path.with_extension("");
-        let request = self.ledger.request_into(id, alone.join("output"), alone.join("progress"), device)?;
+        let more = following(device, limits.gpus);
+        let request =
+            self.ledger.request_into(id, alone.join("output"), alone.join("progress"), device, more)?;
         let plan = self.ledger.sweep.plan;
         let inputs = stage.inputs.values().map(|&input| &plan.stages[input]);
         let inputs = inputs.filter(|input| input.source.is_none()).filter_map(|input| {
@@ -312,6 +314,16 @@ impl Cluster<'_, '_, '_, '_> {
             retries,
             grace_secs: self.setup.pace.grace.as_secs_f64(),
         })
+    }
+}
+
+/// The GPUs after the first one that a job sees, of as many as share its stage.
+fn following(first: Device, gpus: u32) -> Vec<Device> {
+    match first {
+        Device::Cuda(first) => {
+            (1..gpus).filter_map(|i| Some(Device::Cuda(first + u16::try_from(i).ok()?))).collect()
+        }
+        Device::Cpu => Vec::new(),
     }
 }
 

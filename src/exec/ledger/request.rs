@@ -17,9 +17,10 @@ impl Ledger<'_> {
         id: StageId,
         reservation: &Reservation,
         device: Device,
+        more_devices: Vec<Device>,
     ) -> Result<Request, ExecError> {
         let (output, progress) = (reservation.output_dir()?, reservation.progress_dir(device));
-        self.request_into(id, output, progress, device)
+        self.request_into(id, output, progress, device, more_devices)
     }
 
     /// [`Self::request`] where someone else makes the reservation.
@@ -29,6 +30,7 @@ impl Ledger<'_> {
         output: PathBuf,
         progress: PathBuf,
         device: Device,
+        more_devices: Vec<Device>,
     ) -> Result<Request, ExecError> {
         let stage = self.stage(id);
         let (mut inputs, mut data) = (BTreeMap::new(), BTreeMap::new());
@@ -63,7 +65,7 @@ impl Ledger<'_> {
             progress: absolute(progress),
             run: Run {
                 device,
-                more_devices: Vec::new(),
+                more_devices,
                 threads: settings.threads,
                 checkpoint_secs: settings.checkpoint_secs,
                 batch_size: batch_size

@@ -162,6 +162,7 @@ impl Local<'_, '_, '_, '_> {
         Need {
             on_host: Class::of(&stage.params) == Class::Host,
             memory: self.ledger.options.settings.of(stage.kind()).gpu_memory,
+            gpus: self.ledger.options.settings.of(stage.kind()).gpus as usize,
             alone: self.ledger.attempts(id).alone(),
             model,
             load_ms: i64::try_from(bytes / LOADED_PER_MS).unwrap_or(i64::MAX).max(LEAST_LOAD_MS),
@@ -171,7 +172,8 @@ impl Local<'_, '_, '_, '_> {
     fn start(&mut self, id: StageId, need: Need, placement: Placement) -> Result<(), ExecError> {
         let Some(reservation) = self.ledger.reserve(id)? else { return Ok(()) };
         let device = self.pool.device(&placement);
-        let request = self.ledger.request(id, &reservation, device)?;
+        let more = placement.more.iter().map(|more| self.pool.device(more)).collect();
+        let request = self.ledger.request(id, &reservation, device, more)?;
         let job = Job {
             label: self.ledger.stage(id).label.clone(),
             request,

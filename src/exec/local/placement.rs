@@ -35,6 +35,8 @@ pub(super) struct Need {
     pub on_host: bool,
     /// Bytes of device memory, as declared; undeclared, a stage takes a whole GPU.
     pub memory: Option<u64>,
+    /// GPUs that share it, at least one.
+    pub gpus: usize,
     /// It wants the device for itself.
     pub alone: bool,
     /// Its base model.
@@ -55,6 +57,8 @@ pub(super) struct Placement {
     pub memory: u64,
     /// Whether a model that the worker has not got must be loaded in place of another.
     pub loads_model: bool,
+    /// Places on further GPUs, whose workers end: this one's works there too.
+    pub more: Vec<Placement>,
 }
 
 /// Why a stage has no place now.
@@ -71,19 +75,26 @@ pub(super) fn place(devices: &[DeviceView], slots: &[SlotView], need: &Need) -> 
     let any = |gpu: bool| devices.iter().any(|device| device.is_gpu == gpu);
     let wants_gpu = if need.on_host { !any(false) } else { any(true) };
     let mut why = Why::NoSlot;
-    let mut best: Option<(u8, Placement)> = None;
-    for (index, device) in devices.iter().enumerate().filter(|(_, device)| device.is_gpu == wants_gpu) {
+    let mut found: Vec<(u8, Placement)> = Vec::new();
+    let suited = devices.iter().enumerate().filter(|(_, device)| device.is_gpu == wants_gpu);
+    for (index, device) in suited.clone() {
         match on_device(index, device, slots, need) {
-            Ok((cost, placement)) => {
-                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                    best = Some((cost, placement));
-                }
-            }
+            Ok(place) => found.push(place),
             Err(Why::NoMemory) => why = Why::NoMemory,
             Err(Why::NoSlot) => {}
         }
     }
-    best.map(|(_, placement)| placement).ok_or(why)
+    // Of three GPUs, two can share a stage.
+    let wanted = if wants_gpu { 1 << need.gpus.min(suited.count().max(1)).ilog2() } else { 1 };
+    if found.len() < wanted {
+        // Some of several are free: the others are waited for as memory is.
+        return Err(if found.is_empty() { why } else { Why::NoMemory });
+    }
+    found.sort_by_key(|(cost, _)| *cost);
+    let mut places = found.into_iter().take(wanted).map(|(_, place)| place);
+    let mut first = places.next().ok_or(why)?;
+    first.more = places.collect();
+    Ok(first)
 }
 
 /// The best place on one device, with what it costs: 0 where the model is loaded, more where engines start or swap.
@@ -115,7 +126,7 @@ fn on_device(
             (memory, make_room(all, memory, slot, here().collect(), need.alone)?)
         }
     };
-    Ok((cost, Placement { device: index, slot, rest, memory, loads_model: cost == 3 }))
+    Ok((cost, Placement { device: index, slot, rest, memory, loads_model: cost == 3, more: Vec::new() }))
 }
 
 /// The idle slots that have to rest so that `memory` bytes are free for a slot.
@@ -171,7 +182,7 @@ mod tests {
 
     fn need(gib: Option<u64>, digit: char) -> Need {
         let memory = gib.map(|gib| gib * GIB);
-        Need { on_host: false, memory, alone: false, model: model(digit), load_ms: 100 }
+        Need { on_host: false, memory, gpus: 1, alone: false, model: model(digit), load_ms: 100 }
     }
 
     #[test]
@@ -223,6 +234,21 @@ mod tests {
         assert_eq!(place(&devices, &[slot(0, true, 0, 'a')], &need(None, 'a')), Err(Why::NoSlot));
         assert_eq!(place(&[gpu(None)], &[], &host).unwrap().device, 0);
         assert_eq!(place(&[CPU], &[], &need(None, 'a')).unwrap().device, 0);
+    }
+
+    #[test]
+    fn a_shared_stage_takes_as_many_gpus_as_it_wants_or_waits() {
+        let devices = [gpu(None), CPU, gpu(None), gpu(None)];
+        let shared = Need { gpus: 2, ..need(None, 'a') };
+        let placed = place(&devices, &[slot(0, true, 0, 'a'), slot(3, false, 0, 'a')], &shared).unwrap();
+        assert_eq!((placed.device, placed.slot), (3, Some(1)), "where its model is");
+        assert_eq!(placed.more.iter().map(|more| (more.device, more.slot)).collect::<Vec<_>>(), [(2, None)]);
+        let busy = [slot(0, true, 0, 'a'), slot(3, true, 0, 'a')];
+        assert_eq!(place(&devices, &busy, &shared), Err(Why::NoMemory), "one is free, and kept");
+        assert_eq!(place(&devices[..2], &busy[..1], &shared), Err(Why::NoSlot));
+        let four = Need { gpus: 4, ..need(None, 'a') };
+        assert_eq!(place(&devices, &[], &four).unwrap().more.len(), 1, "of three");
+        assert_eq!(place(&[CPU], &[], &four).unwrap().more, []);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(in crate::exec) struct Pool<'scope, 'env> {
     devices: Vec<Device>,
     views: Vec<DeviceView>,
     slots: Vec<SlotView>,
+    /// Slots that do nothing themselves while the stage of another one, named first, uses their device.
+    lent: Vec<(usize, usize)>,
     orders: Vec<Sender<Order>>,
     lanes: Vec<(bool, Sender<DownloadJob>)>,
     hang: Duration,
@@ -62,9 +64,9 @@ impl<'scope, 'env> Pool<'scope, 'env> {
             scope.spawn(move || lane.serve(queue));
             lanes.push((false, jobs));
         }
-        let (slots, orders) = (Vec::new(), Vec::new());
+        let (slots, lent, orders) = (Vec::new(), Vec::new(), Vec::new());
         let hang = settings.hang;
-        Self { scope, launcher, stopping, sender, devices, views, slots, orders, lanes, hang, clock: 0 }
+        Self { scope, launcher, stopping, sender, devices, views, slots, lent, orders, lanes, hang, clock: 0 }
     }
 
     /// A place for a stage now.
@@ -91,9 +93,17 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         job: Job,
         timeout: Option<Duration>,
     ) {
-        let after = placement.rest.iter().map(|&slot| self.rest(slot)).collect();
+        let mut after: Vec<_> = placement.rest.iter().map(|&slot| self.rest(slot)).collect();
         let index = placement.slot.unwrap_or_else(|| self.open(placement.device));
         self.clock += 1;
+        for more in &placement.more {
+            after.extend(more.rest.iter().map(|&slot| self.rest(slot)));
+            let lent = more.slot.unwrap_or_else(|| self.open(more.device));
+            after.push(self.rest(lent));
+            let slot = &mut self.slots[lent];
+            (slot.is_busy, slot.is_alone, slot.held) = (true, need.alone, more.memory);
+            self.lent.push((index, lent));
+        }
         let slot = &mut self.slots[index];
         slot.is_busy = true;
         slot.is_alone = need.alone;
@@ -159,12 +169,19 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         match seat {
             Seat::Lane(lane) => self.lanes[lane].0 = false,
             Seat::Slot(slot) => {
-                self.slots[slot].is_busy = false;
-                self.slots[slot].is_alone = false;
-                if !lives {
-                    self.forget(slot);
-                }
+                self.free(slot, lives);
+                let lent: Vec<usize> =
+                    self.lent.extract_if(.., |(to, _)| *to == slot).map(|(_, lent)| lent).collect();
+                lent.into_iter().for_each(|lent| self.free(lent, false));
             }
+        }
+    }
+
+    fn free(&mut self, slot: usize, lives: bool) {
+        self.slots[slot].is_busy = false;
+        self.slots[slot].is_alone = false;
+        if !lives {
+            self.forget(slot);
         }
     }
 

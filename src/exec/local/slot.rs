@@ -103,6 +103,10 @@ impl Slot<'_> {
             let _ = self.messages.send(Message::Event { id, event });
         };
         let result = engine.run(&job.request, limits, &mut forward);
+        // libtorch keeps the memory of every GPU that it worked on; the others' own workers are to have it.
+        if !job.request.run.more_devices.is_empty() {
+            *worker = None;
+        }
         // A process that died, ran out of memory, lost its device or met a bug may fail everything after it too.
         if let Err(failure) = &result
             && !matches!(

@@ -42,14 +42,19 @@ impl Setting {
         let path = |name: &str| self.folder.path().join(name);
         std::fs::create_dir_all(path("output")).unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(model);
-        let device = if device.is_cuda() { "cuda:0" } else { "cpu" };
+        // Real ones, as far as there are so many.
+        let name = |nth: usize| match device.is_cuda() {
+            true => format!("cuda:{}", nth % device::cuda_devices() as usize),
+            false => "cpu".to_owned(),
+        };
+        let more: Vec<String> = (1..self.devices).map(name).collect();
         serde_json::from_value(serde_json::json!({
             "id": 1,
             "stage": {"kind": "gradients", "params": {"reduction": "abs", "dtype": self.dtype}},
             "inputs": {"model": fixture, "calibration": path("set")},
             "output": path("output"), "progress": path("progress"),
             "run": {
-                "device": device, "more_devices": vec![device; self.devices - 1], "threads": 1, "checkpoint_secs": 0,
+                "device": name(0), "more_devices": more, "threads": 1, "checkpoint_secs": 0,
             }
         }))
         .unwrap()
