@@ -157,9 +157,25 @@ pub fn allow_tf32(allowed: bool) {
 }
 
 /// Runs `f` with kernels that give the same bits each time, where libtorch has faster ones that do not.
+///
+/// The setting is the whole process's: it holds until the last thread that wants it has ended `f`.
 pub fn with_repeatable_kernels<T>(f: impl FnOnce() -> T) -> T {
-    let _restored = AtEnd(|| set_repeatable_kernels(false));
-    set_repeatable_kernels(true);
+    static USERS: Mutex<usize> = Mutex::new(0);
+    let count = || USERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let _restored = AtEnd(|| {
+        let mut users = count();
+        *users -= 1;
+        if *users == 0 {
+            set_repeatable_kernels(false);
+        }
+    });
+    {
+        let mut users = count();
+        *users += 1;
+        if *users == 1 {
+            set_repeatable_kernels(true);
+        }
+    }
     f()
 }
 

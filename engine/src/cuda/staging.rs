@@ -4,7 +4,8 @@
 //! threads bring it to a pinned buffer, from which the device takes it at the bus's speed while the next one is filled;
 //! and neither way waits for what the device computes meanwhile.
 
-use super::lane::{BUFFER_BYTES, Direction, Event, Lane};
+pub use super::lane::Event;
+use super::lane::{BUFFER_BYTES, Direction, Lane};
 use cudarc::driver::DriverError;
 use rayon::prelude::*;
 use tch::{Device, Kind, TchError, Tensor};
@@ -148,7 +149,8 @@ fn index(device: Device) -> usize {
     }
 }
 
-fn told(error: DriverError) -> TchError {
+/// What the driver says, as libtorch would.
+pub fn told(error: DriverError) -> TchError {
     TchError::Torch(format!("CUDA driver: a copy between host and device failed: {error}"))
 }
 

@@ -5,8 +5,7 @@
 //! and a block's sums are final, and written, while the next block is computed: neither a model nor its sums have to fit.
 //! The price is one more forward pass.
 //!
-//! Several devices share the sequences; this thread asks each in turn for the work of one sequence. How many they are
-//! changes no bit of the sums ([`Tree`]).
+//! Several devices may share the sequences; how many they are changes no bit of the sums ([`Tree`]).
 
 mod share;
 mod tree;
@@ -18,7 +17,7 @@ use crate::stages::{Context, StageError};
 use crate::tensorfile::{TensorFile, TensorPatches, TensorSpec, TensorWriter, tensor_bytes};
 use crate::{Result, device, fsx};
 use safetensors::Dtype;
-use share::{Model, Share};
+use share::{Model, Share, on_each};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender, SyncSender};
@@ -159,18 +158,13 @@ fn pass(
     };
     report(context, 0);
     let mut phases = Phases::new(shares);
-    shares.iter_mut().try_for_each(|share| share.embed(model))?;
-    let most = shares.iter().map(Share::len).max().unwrap_or(0);
+    on_each(shares, |share| share.embed(model))?;
     for layer in 0..left {
         shares.iter_mut().try_for_each(Share::keep_states)?;
         if layer + 1 < left || gradients.is_none() {
-            let blocks = model.blocks(layer, shares)?;
-            for i in 0..most {
-                let each = shares.iter_mut().zip(&blocks).filter(|(share, _)| i < share.len());
-                for (share, block) in each {
-                    share.forward(block, i)?;
-                }
-            }
+            // The last block is the first one on the way back.
+            let next = (layer + 1).min(left - 1);
+            on_each(shares, |share| share.forward(model, layer, next))?;
         }
         report(context, 1);
         context.go_on()?;
@@ -217,7 +211,7 @@ fn pass(
 
 /// Turns all shares round at the head; fails if a loss is not finite.
 fn turn(model: &Model<'_>, shares: &mut [Share]) -> Result<()> {
-    let losses = shares.iter_mut().map(|share| share.turn(model)).collect::<Result<Vec<_>>>()?;
+    let losses = on_each(shares, |share| share.turn(model))?;
     let losses = losses.into_iter().flatten().map(|loss| loss.f_double_value(&[]));
     for (sequence, loss) in losses.enumerate() {
         let loss = loss?;
@@ -230,19 +224,10 @@ fn turn(model: &Model<'_>, shares: &mut [Share]) -> Result<()> {
 
 /// Backward through a block: its sums, in the order of [`Proj::ALL`], on the first device.
 fn differentiate(model: &Model<'_>, layer: usize, shares: &mut [Share]) -> Result<Vec<Tensor>> {
-    let blocks = model.blocks(layer, shares)?;
-    shares.iter_mut().for_each(Share::begin);
-    for nth in 0..LEAVES / shares.len() {
-        let most = shares.iter().map(|share| share.leaf_len(nth)).max().unwrap_or(0);
-        for i in 0..most {
-            for (share, block) in shares.iter_mut().zip(&blocks) {
-                share.backward(model, (layer, block), (nth, i))?;
-            }
-        }
-        shares.iter_mut().try_for_each(Share::end_leaf)?;
-    }
     let mut total = Tree::default();
-    shares.iter_mut().try_for_each(|share| total.append(share.end()))?;
+    for tree in on_each(shares, |share| share.backward(model, layer))? {
+        total.append(tree)?;
+    }
     Ok(total.finish().expect("a calibration set has a sequence"))
 }
 

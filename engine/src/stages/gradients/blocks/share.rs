@@ -1,11 +1,13 @@
 //! The sequences that one device computes.
 
 use super::tree::{LEAVES, Tree, leaf};
+use crate::cuda::staging::{self, Event};
 use crate::data::Sequences;
 use crate::model::grad::{Budget, States, head, product};
 use crate::model::{Block, Embedding, Head, LinearWeight, ModelConfig, Proj, Rope, Weights};
 use crate::stages::gradients::sums::reduce_into;
 use crate::{Result, device};
+use std::collections::VecDeque;
 use std::ops::Range;
 use tacq_protocol::stage::Reduction;
 use tch::{Device, Kind, Tensor};
@@ -31,27 +33,37 @@ impl Model<'_> {
         Block::load(self.weights, &self.config, layer as i64, self.kind, device, None)
     }
 
+    fn zeros(&self, layer: usize, device: Device) -> Result<Vec<Tensor>> {
+        let zeros = |w: &LinearWeight| Tensor::f_zeros([w.rows, w.cols], (Kind::Float, device));
+        Ok(self.of_block(layer).iter().map(zeros).collect::<Result<_, _>>()?)
+    }
+
     fn of_block(&self, layer: usize) -> &[LinearWeight] {
         &self.layout[layer * Proj::ALL.len()..][..Proj::ALL.len()]
     }
+}
 
-    /// The block on each share's device.
-    pub fn blocks(&self, layer: usize, shares: &[Share]) -> Result<Vec<Block>> {
-        if let [only] = shares {
-            return Ok(vec![self.block(layer, only.device)?]);
-        }
-        std::thread::scope(|scope| {
-            let load = |share: &Share| {
-                let device = share.device;
-                scope.spawn(move || self.block(layer, device))
-            };
-            let loading: Vec<_> = shares.iter().map(load).collect();
-            let joined = loading
-                .into_iter()
-                .map(|block| block.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            joined.collect()
-        })
+/// Runs `f` for each share, each on its own thread where there are several: asking a GPU for its work takes a good part of
+/// the time that the work itself takes.
+pub fn on_each<T: Send>(shares: &mut [Share], f: impl Fn(&mut Share) -> Result<T> + Sync) -> Result<Vec<T>> {
+    if let [only] = shares {
+        return Ok(vec![f(only)?]);
     }
+    std::thread::scope(|scope| {
+        let run = |share| {
+            let f = &f;
+            scope.spawn(move || {
+                let _no_grad = tch::no_grad_guard();
+                f(share)
+            })
+        };
+        let running: Vec<_> = shares.iter_mut().map(run).collect();
+        let joined = running
+            .into_iter()
+            .map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        // All of them end before the first failure is told.
+        joined.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 /// Consecutive sequences on one device, somewhere between the blocks.
@@ -67,11 +79,8 @@ pub struct Share {
     hidden: Vec<Tensor>,
     /// The same for its gradient, on the way back.
     gradients: Vec<Tensor>,
-    /// The states before the current block, on the way back.
-    kept: Vec<Option<Tensor>>,
-    /// What is summed of it: leaves that have ended, and the current one.
-    tree: Tree,
-    sums: Option<Vec<Tensor>>,
+    /// A block that was loaded while another one was computed.
+    ahead: Option<(usize, Block)>,
 }
 
 impl Share {
@@ -103,9 +112,7 @@ impl Share {
             states: States::new(device, room),
             hidden: Vec::new(),
             gradients: Vec::new(),
-            kept: Vec::new(),
-            tree: Tree::default(),
-            sums: None,
+            ahead: None,
         })
     }
 
@@ -133,11 +140,44 @@ impl Share {
         self.states.push(&self.hidden)
     }
 
-    /// Forward through a block with one of its sequences.
-    pub fn forward(&mut self, block: &Block, sequence: usize) -> Result<()> {
-        let hidden = &mut self.hidden[sequence];
-        *hidden = block.forward_saving(hidden, &self.rope, &mut Budget::of(0))?.0;
-        Ok(())
+    /// Forward through block `layer`; `next` is wanted after it.
+    pub fn forward(&mut self, model: &Model<'_>, layer: usize, next: usize) -> Result<()> {
+        self.with_block(model, layer, Some(next), |share, block| {
+            let mut pace = Pace::new(share.device);
+            for hidden in &mut share.hidden {
+                *hidden = block.forward_saving(hidden, &share.rope, &mut Budget::of(0))?.0;
+                pace.step()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs `f` with a block, while the block that is wanted after it is loaded, if it is another one.
+    fn with_block<T>(
+        &mut self,
+        model: &Model<'_>,
+        layer: usize,
+        next: Option<usize>,
+        f: impl FnOnce(&mut Self, &Block) -> Result<T>,
+    ) -> Result<T> {
+        let device = self.device;
+        let block = match self.ahead.take() {
+            Some((ahead, block)) if ahead == layer => block,
+            _ => model.block(layer, device)?,
+        };
+        std::thread::scope(|scope| {
+            // A second block beside the one that is computed is for those that have to come a long way.
+            let other = next.filter(|next| *next != layer && device.is_cuda());
+            let loading = other.map(|next| (next, scope.spawn(move || model.block(next, device))));
+            let done = f(self, &block);
+            if let Some((next, loading)) = loading {
+                let loaded = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                self.ahead = Some((next, loaded?));
+            } else if next == Some(layer) {
+                self.ahead = Some((layer, block));
+            }
+            done
+        })
     }
 
     /// Turns round after the last block; each sequence's loss, f64 \[\] on its device.
@@ -166,31 +206,41 @@ impl Share {
         &self.gradients
     }
 
-    /// Prepares for the way back through the last block that is left.
-    pub fn begin(&mut self) {
-        self.kept = self.states.pop().into_iter().map(Some).collect();
+    /// Backward through block `layer`, the last one that is left: what was summed over its sequences.
+    pub fn backward(&mut self, model: &Model<'_>, layer: usize) -> Result<Tree> {
+        let next = layer.checked_sub(1);
+        self.with_block(model, layer, next, |share, block| {
+            let mut kept: Vec<_> = share.states.pop().into_iter().map(Some).collect();
+            let mut pace = Pace::new(share.device);
+            let mut tree = Tree::default();
+            for leaf in share.leaves.clone() {
+                let mut sums = None;
+                for sequence in leaf {
+                    let state = kept[sequence].take().expect("each state is needed once");
+                    let sums = match &mut sums {
+                        Some(sums) => sums,
+                        None => sums.insert(model.zeros(layer, share.device)?),
+                    };
+                    share.differentiate(model, (layer, block), sequence, state, sums)?;
+                    pace.step()?;
+                }
+                tree.push_leaf(sums)?;
+            }
+            Ok(tree)
+        })
     }
 
-    /// Sequences of its leaf `nth`.
-    pub fn leaf_len(&self, nth: usize) -> usize {
-        self.leaves[nth].len()
-    }
-
-    /// Backward through block `layer` with sequence `i` of leaf `nth`, if there are as many; to be called in their order.
-    pub fn backward(
+    /// Backward through a block with one sequence, of which `state` is what came before the block; adds to `sums`.
+    fn differentiate(
         &mut self,
         model: &Model<'_>,
         (layer, block): (usize, &Block),
-        (nth, i): (usize, usize),
+        sequence: usize,
+        state: Tensor,
+        sums: &mut [Tensor],
     ) -> Result<()> {
-        let Some(sequence) = self.leaves[nth].clone().nth(i) else { return Ok(()) };
-        let h = self.states.fetch(self.kept[sequence].take().expect("each state is needed once"))?;
+        let h = self.states.fetch(state)?;
         let saved = block.saved(&h, &self.rope)?;
-        if self.sums.is_none() {
-            let zeros = |w: &LinearWeight| Tensor::f_zeros([w.rows, w.cols], (Kind::Float, self.device));
-            self.sums = Some(model.of_block(layer).iter().map(zeros).collect::<Result<_, _>>()?);
-        }
-        let sums = self.sums.as_mut().expect("just made");
         let mut add = |proj: Proj, d_out: &Tensor, input: &Tensor| {
             reduce_into(&mut sums[proj as usize], product(d_out, input)?, model.reduction)
         };
@@ -200,15 +250,33 @@ impl Share {
         }
         Ok(())
     }
+}
 
-    /// After the last sequence of a leaf.
-    pub fn end_leaf(&mut self) -> Result<()> {
-        self.tree.push_leaf(self.sums.take())
+/// Keeps the host from asking a GPU for more than a few sequences ahead: what is loaded meanwhile waits for all that it
+/// was asked for before.
+struct Pace {
+    device: Device,
+    steps: VecDeque<Event>,
+}
+
+/// Sequences that a GPU is asked for ahead.
+const AHEAD: usize = 2;
+
+impl Pace {
+    fn new(device: Device) -> Self {
+        Self { device, steps: VecDeque::new() }
     }
 
-    /// After the last leaf: what was summed.
-    pub fn end(&mut self) -> Tree {
-        std::mem::take(&mut self.tree)
+    /// After a sequence was asked for.
+    fn step(&mut self) -> Result<()> {
+        let Device::Cuda(index) = self.device else { return Ok(()) };
+        self.steps.push_back(Event::of_device(index).map_err(staging::told)?);
+        if self.steps.len() > AHEAD
+            && let Some(event) = self.steps.pop_front()
+        {
+            event.wait().map_err(staging::told)?;
+        }
+        Ok(())
     }
 }
 
