@@ -31,6 +31,11 @@ fn main() {
                 println!("cargo::rustc-link-arg=-Xlinker");
                 println!("cargo::rustc-link-arg={word}");
             }
+            let target = |name| env::var(name).unwrap_or_default();
+            // Of the program that has it, MKL asks this function (src/mkl.rs).
+            if target("CARGO_CFG_TARGET_OS") == "linux" && target("CARGO_CFG_TARGET_ARCH") == "x86_64" {
+                println!("cargo::rustc-link-arg=-Wl,--export-dynamic-symbol=mkl_serv_intel_cpu_true");
+            }
         }
         Err(message) => {
             println!("cargo::error={message}");

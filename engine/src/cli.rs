@@ -1,6 +1,6 @@
 //! The command line: `serve`, `run REQUEST.json`, `--version`.
 
-use crate::serve;
+use crate::{mkl, serve};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -20,6 +20,7 @@ const USAGE_ERROR: u8 = 2;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    mkl::keep();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["serve"] => serve::serve(),

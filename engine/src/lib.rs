@@ -16,6 +16,7 @@ pub mod device;
 pub mod error;
 pub mod fsx;
 pub mod infer;
+pub mod mkl;
 pub mod model;
 pub mod process;
 pub mod quant;

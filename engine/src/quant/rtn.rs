@@ -1,5 +1,6 @@
 //! Round to nearest: each weight to its grid's closest level, without calibration data.
 
+use super::grid::Scratch;
 use super::mask::replace_outliers_by_mean;
 use super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
 use super::{MatrixMask, QuantError};
@@ -26,7 +27,7 @@ pub fn round_to_nearest(
         .zip(result.zeros.par_chunks_mut(groups))
         .enumerate()
         .for_each_init(
-            || (Vec::new(), Vec::new()),
+            || (Vec::new(), Scratch::default()),
             |(values, scratch), (row, ((codes, scales), zeros))| {
                 let weights = &weights[row * cols..][..cols];
                 for group in 0..groups {

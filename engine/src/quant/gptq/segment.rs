@@ -1,6 +1,7 @@
 //! A run of columns that is quantized before the rest of the matrix is updated.
 
 use super::super::MatrixMask;
+use super::super::grid::Scratch;
 use super::super::mask::replace_outliers_by_mean;
 use super::super::matrix::{MatrixSpec, QuantizedMatrix};
 use super::tile::{ROWS, Tile};
@@ -66,7 +67,7 @@ pub struct Segment {
 #[derive(Default)]
 struct Work {
     values: Vec<f32>,
-    scratch: Vec<f32>,
+    scratch: Scratch,
 }
 
 /// What all tiles of a run share.

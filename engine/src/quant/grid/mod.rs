@@ -75,8 +75,8 @@ impl GridFinder {
         self.half_scale
     }
 
-    /// The grid of finite `weights`. `scratch` is working space, kept between calls to spare allocations.
-    pub fn find(self, weights: &[f32], scratch: &mut Vec<f32>) -> Grid {
+    /// The grid of finite `weights`, whatever `scratch` was used for before.
+    pub fn find(self, weights: &[f32], scratch: &mut Scratch) -> Grid {
         let (xmin, xmax) = weights.iter().fold((0.0f32, 0.0f32), |(low, high), &w| (low.min(w), high.max(w)));
         let (xmin, xmax) = if xmin == 0.0 && xmax == 0.0 { (-1.0, 1.0) } else { (xmin, xmax) };
         let grid = match self.kind {
@@ -86,22 +86,33 @@ impl GridFinder {
         if self.half_scale { Grid { scale: round_scale_to_half(grid.scale), ..grid } } else { grid }
     }
 
-    /// GPTQ's search: the range shrunk step by step, the first strict improvement of Σ|ŵ − w|^2.4 wins.
-    fn search(self, weights: &[f32], xmin: f32, xmax: f32, scratch: &mut Vec<f32>) -> Grid {
-        kernel::pad(weights, scratch);
-        let mut best = Grid::over(xmin, xmax, self.max_code);
-        let mut best_error = f32::INFINITY;
-        for step in 0..SHRINK_STEPS {
+    /// GPTQ's search: of the range shrunk step by step, the one of least Σ|ŵ − w|^2.4, the first one among equals.
+    fn search(self, weights: &[f32], xmin: f32, xmax: f32, scratch: &mut Scratch) -> Grid {
+        let Scratch { padded, likely } = scratch;
+        kernel::pad(weights, padded);
+        let mut best = (f32::INFINITY, 0, Grid::over(xmin, xmax, self.max_code));
+        // Rows of a matrix are alike: with the last row's step first, most others are soon seen to be worse.
+        let others = (0..SHRINK_STEPS).filter(|step| step != likely);
+        for step in std::iter::once(*likely).chain(others) {
             let share = (1.0 - f64::from(step) / SHRINK_UNIT) as f32;
             let grid = Grid::over(share * xmin, share * xmax, self.max_code);
             // An error sum only grows, so one that already exceeds the best cannot win.
-            let error = kernel::error_sum(scratch, grid, self.max_code, best_error);
-            if error < best_error {
-                (best, best_error) = (grid, error);
+            let error = kernel::error_sum(padded, grid, self.max_code, best.0);
+            if error < best.0 || (error == best.0 && step < best.1) {
+                best = (error, step, grid);
             }
         }
-        best
+        *likely = best.1;
+        best.2
     }
+}
+
+/// Working space of a search, kept between calls.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    padded: Vec<f32>,
+    /// The step that won last.
+    likely: u32,
 }
 
 /// The largest code of a bit width: 2^bits − 1.

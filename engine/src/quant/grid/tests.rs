@@ -38,7 +38,8 @@ fn the_search_finds_the_best_of_the_shrunk_ranges() {
         for len in [1, 31, 128, 576] {
             let mut weights = normal.vector(len, 0.05);
             weights[len / 2] *= 8.0;
-            let chosen = GridFinder::new(bits(n_bits), GridKind::Mse, false).find(&weights, &mut Vec::new());
+            let chosen =
+                GridFinder::new(bits(n_bits), GridKind::Mse, false).find(&weights, &mut Scratch::default());
             let all = brute_force(&weights, n_bits);
             let best = all.iter().map(|c| c.0).fold(f64::INFINITY, f64::min);
             let (error, ..) = all
@@ -54,7 +55,7 @@ fn the_search_finds_the_best_of_the_shrunk_ranges() {
 
 #[test]
 fn minmax_covers_the_range_and_zero() {
-    let grid = GridFinder::new(bits(2), GridKind::Minmax, false).find(&[0.5, 1.5], &mut Vec::new());
+    let grid = GridFinder::new(bits(2), GridKind::Minmax, false).find(&[0.5, 1.5], &mut Scratch::default());
     assert_eq!(grid, Grid { scale: 0.5, zero: 0.0 });
     assert_eq!((grid.code(0.74, 3.0), grid.code(0.75, 3.0), grid.code(9.0, 3.0)), (1, 2, 3));
 }
@@ -71,7 +72,7 @@ fn a_row_of_zeros_stays_zero() {
     for kind in [GridKind::Minmax, GridKind::Mse] {
         for n_bits in 1..=8 {
             let finder = GridFinder::new(bits(n_bits), kind, false);
-            let grid = finder.find(&[0.0; 9], &mut Vec::new());
+            let grid = finder.find(&[0.0; 9], &mut Scratch::default());
             assert_eq!(grid.value(grid.code(0.0, finder.max_code())), 0.0);
         }
     }
@@ -82,7 +83,8 @@ fn half_precision_scales_are_positive_and_finite() {
     for (scale, expected) in [(1e-12, half::f16::MIN_POSITIVE_SUBNORMAL), (1e9, half::f16::MAX)] {
         assert_eq!(round_scale_to_half(scale), expected.to_f32());
     }
-    let grid = GridFinder::new(bits(4), GridKind::Mse, true).find(&[0.1, -0.7, 0.33], &mut Vec::new());
+    let grid =
+        GridFinder::new(bits(4), GridKind::Mse, true).find(&[0.1, -0.7, 0.33], &mut Scratch::default());
     assert_eq!(half::f16::from_f32(grid.scale).to_f32(), grid.scale);
 }
 
@@ -90,7 +92,7 @@ fn half_precision_scales_are_positive_and_finite() {
 fn tiny_and_huge_rows_get_a_usable_grid() {
     for magnitude in [1e-40f32, 1e-20, 1e10] {
         let finder = GridFinder::new(bits(3), GridKind::Mse, false);
-        let grid = finder.find(&[magnitude, -magnitude / 3.0, 0.0], &mut Vec::new());
+        let grid = finder.find(&[magnitude, -magnitude / 3.0, 0.0], &mut Scratch::default());
         assert!(grid.scale > 0.0 && grid.scale.is_finite() && (0.0..=7.0).contains(&grid.zero), "{grid:?}");
     }
 }
