@@ -59,10 +59,35 @@ fn inverse_factor(hessian: &Tensor) -> Result<Option<Tensor>, tch::TchError> {
     if info.f_int64_value(&[])? != 0 {
         return Ok(None);
     }
-    let v = lower.f_flip([0, 1])?;
-    let identity = Tensor::f_eye(v.size()[0], (v.kind(), v.device()))?;
-    let upper = v.f_linalg_solve_triangular(&identity, true, true, false)?.f_contiguous()?;
+    let upper = upper_inverse(&lower.f_flip([0, 1])?)?;
     Ok(is_finite(&upper)?.then_some(upper))
+}
+
+/// Order of triangles that are inverted by substitution.
+const SMALL: i64 = 256;
+
+/// The inverse of an upper triangular matrix, by halves: the inverse of [A B; 0 C] is [A⁻¹ −A⁻¹·B·C⁻¹; 0 C⁻¹]. Two thirds
+/// of the operations of a substitution, which does not see that the identity is triangular too, and nearly all of them
+/// in products.
+fn upper_inverse(v: &Tensor) -> Result<Tensor, tch::TchError> {
+    let n = v.size()[0];
+    if n <= SMALL {
+        let identity = Tensor::f_eye(n, (v.kind(), v.device()))?;
+        return v.f_linalg_solve_triangular(&identity, true, true, false)?.f_contiguous();
+    }
+    let half = n / 2;
+    let part = |m: &Tensor, row: i64, col: i64| {
+        let range = |at: i64| if at == 0 { (0, half) } else { (half, n - half) };
+        let ((row, rows), (col, cols)) = (range(row), range(col));
+        m.f_narrow(0, row, rows)?.f_narrow(1, col, cols)
+    };
+    let (a, c) = (upper_inverse(&part(v, 0, 0)?)?, upper_inverse(&part(v, 1, 1)?)?);
+    let b = a.f_mm(&part(v, 0, 1)?)?.f_mm(&c)?.f_neg_()?;
+    let inverse = Tensor::f_zeros([n, n], (v.kind(), v.device()))?;
+    part(&inverse, 0, 0)?.f_copy_(&a)?;
+    part(&inverse, 0, 1)?.f_copy_(&b)?;
+    part(&inverse, 1, 1)?.f_copy_(&c)?;
+    Ok(inverse)
 }
 
 /// A copy that shares no memory with `tensor`.
@@ -81,7 +106,7 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    /// f32 factors of a well-conditioned matrix of order 48.
+    /// f32 factors of a well-conditioned matrix.
     const TOLERANCE: f64 = 1e-4;
 
     fn damp(text: &str) -> Damp {
@@ -96,14 +121,17 @@ mod tests {
 
     #[test]
     fn the_factor_squares_to_the_inverse() {
-        let h = hessian(48, 500);
-        let factor = Factor::new("w", h.copy(), damp("0.01")).unwrap();
-        assert!(factor.upper.equal(&factor.upper.triu(0)));
-        let damped =
-            &h + Tensor::eye(48, (Kind::Float, Device::Cpu)) * h.diagonal(0, 0, 1).mean(Kind::Float) * 0.01;
-        let product = factor.upper.tr().matmul(&factor.upper).matmul(&damped);
-        let off = (product - Tensor::eye(48, (Kind::Float, Device::Cpu))).abs().max().double_value(&[]);
-        assert!(off < TOLERANCE, "{off}");
+        // Inverted at once, and by halves of halves.
+        for n in [48, 3 * SMALL - 1] {
+            let h = hessian(n, 10 * n);
+            let factor = Factor::new("w", h.copy(), damp("0.01")).unwrap();
+            assert!(factor.upper.equal(&factor.upper.triu(0)));
+            let identity = Tensor::eye(n, (Kind::Float, Device::Cpu));
+            let damped = &h + &identity * h.diagonal(0, 0, 1).mean(Kind::Float) * 0.01;
+            let product = factor.upper.tr().matmul(&factor.upper).matmul(&damped);
+            let off = (product - identity).abs().max().double_value(&[]);
+            assert!(off < TOLERANCE, "{n}: {off}");
+        }
     }
 
     #[test]
