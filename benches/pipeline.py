@@ -43,7 +43,7 @@ def parse(arguments):
         command.add_argument("--reps", type=int, default=3)
     compare.add_argument("--samples", type=int, default=16, help="calibration sequences")
     compare.add_argument("--seq-len", type=int, default=512)
-    unset = {"shape": "as-is", "layers": None, "dtype": "f32", "gradients": "f32", "limit": None, "batch": None, "gpu_memory": None, "gpus": 1}
+    unset = {"shape": "as-is", "layers": None, "dtype": "f32", "gradients": "f32", "limit": None, "batch": None, "gpu_memory": None, "gpus": 1, "commit": None}
     compare.set_defaults(**unset)
     run.add_argument("--shape", choices=[*SHAPES, "as-is"], default="llama3-8b")
     run.add_argument("--layers", type=int, help="decoder blocks, where all would take too long")
@@ -56,6 +56,7 @@ def parse(arguments):
     run.add_argument("--batch", type=int, help="examples side by side; as it comes otherwise")
     run.add_argument("--gpu-memory", type=float, metavar="GIB", help="as if the GPU had so much")
     run.add_argument("--gpus", type=int, default=1, help="that share gradients: 1, 2, 4 or 8")
+    run.add_argument("--commit", help="what the program was built from, where Git does not know")
     run.add_argument("--steps", nargs="+", help="only these, by the beginning of their name")
     run.add_argument("--no-warm-up", action="store_true", help="count the first repetition too")
     render = commands.add_parser("render", parents=[shared], help="write the table")
@@ -163,7 +164,7 @@ def remember(work, options, name, outcome, more=()):
         "log": outcome.log,
         "device": outcome.device,
         "date": time.strftime("%Y-%m-%d"),
-        "commit": described.stdout.strip(),
+        "commit": options.commit or described.stdout.strip(),
         "options": {
             key: getattr(options, key)
             for key in ORDER

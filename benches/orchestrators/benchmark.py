@@ -13,6 +13,15 @@ ONLY_COLD = {"loop": ("version", "cold"), "tacq-sweep-bare": ("plan-empty", "col
 BIG_N = 110
 
 
+def has(tool, scenario, n):
+    """Whether a tool has a scenario on a graph of `n` stages."""
+    if scenario == "version" or (scenario in BIG and n != BIG_N):
+        return False
+    if scenario.startswith("plan") and scenario not in tool.plans:
+        return False
+    return scenario in ONLY_COLD.get(tool.name, (scenario,))
+
+
 class Benchmark:
     """All cells that are wanted, on one folder of work."""
 
@@ -28,18 +37,10 @@ class Benchmark:
         for n in sizes:
             for tool in self.tools.values():
                 for scenario in SCENARIOS:
-                    if not self._has(tool, scenario, n):
+                    if not has(tool, scenario, n):
                         continue
                     for jobs in tool.jobs if scenario in WITH_JOBS else (1,):
                         yield Cell(tool.name, scenario, n, jobs)
-
-    @staticmethod
-    def _has(tool, scenario, n):
-        if scenario == "version" or (scenario in BIG and n != BIG_N):
-            return False
-        if scenario.startswith("plan") and scenario not in tool.plans:
-            return False
-        return scenario in ONLY_COLD.get(tool.name, (scenario,))
 
     def run(self, sizes, wanted):
         """Runs what is missing of the cells that are wanted."""

@@ -4,10 +4,11 @@ import os
 import statistics
 
 from orchestrators import machine
+from orchestrators.benchmark import has
 from orchestrators.goals import goals
 from orchestrators.graph import RULES, SHAPES, Graph
 from orchestrators.results import Cell, Results
-from orchestrators.scenarios import BIG, SCENARIOS
+from orchestrators.scenarios import BIG, SCENARIOS, WITH_JOBS
 from orchestrators.tools import all_tools
 
 COLUMNS = [name for name in SCENARIOS if name not in ("version", "cold", *BIG)]
@@ -69,7 +70,9 @@ def show(results, cell):
     """A cell as text."""
     reps = results.of(cell)
     if not reps:
-        return "—"
+        tool = all_tools(".", ".")[cell.tool]
+        is_there = has(tool, cell.scenario, cell.n) and (cell.scenario not in WITH_JOBS or cell.jobs in tool.jobs)
+        return "not measured" if is_there else "—"
     if not all(rep.finished for rep in reps):
         return "DNF"
     text = seconds(statistics.median(rep.wall_secs for rep in reps))

@@ -13,6 +13,8 @@ use tch::{Device, Kind, Tensor};
 const HOST_TOKENS: usize = 1024;
 /// Tokens of a pass on a device with memory to spare.
 const DEVICE_TOKENS: usize = 8192;
+/// Bytes that a pass on a device may need beside the model, keys and values.
+const PASS_BYTES: usize = 3 << 30;
 /// Bytes of keys and values on the host where nobody says how many.
 const HOST_CACHE_BYTES: usize = 4 << 30;
 
@@ -75,7 +77,10 @@ impl<'a> Runner<'a> {
     /// How many sequences of `tokens` fit in `bytes` (see [`super::Options::cache_bytes`]), at least one.
     pub fn rows_in(&self, bytes: Option<usize>, tokens: usize) -> usize {
         let bytes = bytes.unwrap_or_else(|| match self.space.device {
-            Device::Cuda(index) => device::budget_bytes(index).saturating_sub(self.model.bytes()) / 2,
+            Device::Cuda(index) => {
+                let left = device::budget_bytes(index).saturating_sub(self.model.bytes());
+                left.saturating_sub(PASS_BYTES).max(left / 2)
+            }
             _ => HOST_CACHE_BYTES,
         });
         (bytes / (self.space.bytes_per_token() * tokens.max(1))).max(1)

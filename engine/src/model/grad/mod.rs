@@ -6,7 +6,7 @@
 //! ([`Budget`]) and is computed again otherwise, so memory does not grow with the model beyond that budget; the
 //! operations are the same either way, and so are the bits of the result.
 //!
-//! On a GPU the same parts are used block by block instead: [`States`] keeps what is between the blocks.
+//! On a GPU the same parts are used block by block instead: a [`Shelf`] keeps what is between the blocks.
 //!
 //! By hand, because only the gradients of the linear weights are wanted: none of norms, biases, embeddings and
 //! output layer, none of the first block's input, and no second copy of a weight's gradient.
@@ -17,7 +17,7 @@ pub mod head;
 mod states;
 
 pub use block::{Saved, WeightGradient};
-pub use states::States;
+pub use states::{Kept, Shelf};
 
 use super::{Block, Model, Proj, Rope};
 use crate::Result;

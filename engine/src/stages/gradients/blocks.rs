@@ -10,7 +10,7 @@
 mod share;
 mod tree;
 
-use crate::cuda::staging::{self, Outgoing};
+use crate::cuda::staging::Outgoing;
 use crate::data::Sequences;
 use crate::model::{LinearWeight, ModelConfig, Proj, Weights, linear_weights};
 use crate::stages::{Context, StageError};
@@ -160,7 +160,6 @@ fn pass(
     let mut phases = Phases::new(shares);
     on_each(shares, |share| share.embed(model))?;
     for layer in 0..left {
-        shares.iter_mut().try_for_each(Share::keep_states)?;
         if layer + 1 < left || gradients.is_none() {
             // The last block is the first one on the way back.
             let next = (layer + 1).min(left - 1);
@@ -190,7 +189,8 @@ fn pass(
         let mut goes_on = finished.send(Finished::Sums { layer, sums }).is_ok();
         waiting += began.elapsed();
         if goes_on && layer > 0 && context.checkpoint_due() {
-            let gradients = shares.iter().flat_map(Share::gradients).map(to_host).collect::<Result<_>>()?;
+            let gradients = shares.iter().map(Share::gradients).collect::<Result<Vec<_>>>()?;
+            let gradients = gradients.into_iter().flatten().collect();
             let (written, is_written) = mpsc::channel();
             goes_on = finished.send(Finished::Progress { left: layer, gradients, written }).is_ok();
             // Until it is on disk, so that what it costs is known; nothing comes if it could not be written.
@@ -229,14 +229,6 @@ fn differentiate(model: &Model<'_>, layer: usize, shares: &mut [Share]) -> Resul
         total.append(tree)?;
     }
     Ok(total.finish().expect("a calibration set has a sequence"))
-}
-
-/// A copy in host memory.
-fn to_host(tensor: &Tensor) -> Result<Tensor> {
-    Ok(match tensor.device().is_cuda() {
-        true => staging::to_host(&tensor.f_contiguous()?)?,
-        false => tensor.shallow_clone(),
-    })
 }
 
 /// Where an earlier attempt stopped; nothing if that is not known, which is said in the log if there should be something.

@@ -3,12 +3,11 @@
 use super::tree::{LEAVES, Tree, leaf};
 use crate::cuda::staging::{self, Event};
 use crate::data::Sequences;
-use crate::model::grad::{Budget, States, head, product};
+use crate::model::grad::{Budget, Kept, Shelf, head, product};
 use crate::model::{Block, Embedding, Head, LinearWeight, ModelConfig, Proj, Rope, Weights};
 use crate::stages::gradients::sums::reduce_into;
 use crate::{Result, device};
 use std::collections::VecDeque;
-use std::ops::Range;
 use tacq_protocol::stage::Reduction;
 use tch::{Device, Kind, Tensor};
 
@@ -72,13 +71,13 @@ pub struct Share {
     rope: Rope,
     /// Token ids \[t\] of each sequence.
     ids: Vec<Tensor>,
-    /// Its leaves, as ranges of its own sequences.
-    leaves: Vec<Range<usize>>,
-    states: States,
-    /// Each sequence's hidden state [t, hidden] at the current boundary, on the way forward.
-    hidden: Vec<Tensor>,
+    /// Sequences of each of its leaves.
+    leaves: Vec<usize>,
+    shelf: Shelf,
+    /// Each sequence's hidden state [t, hidden] at the boundaries so far, before the first block first.
+    boundaries: Vec<Vec<Kept>>,
     /// The same for its gradient, on the way back.
-    gradients: Vec<Tensor>,
+    gradients: Vec<Kept>,
     /// A block that was loaded while another one was computed.
     ahead: Option<(usize, Block)>,
 }
@@ -97,20 +96,15 @@ impl Share {
         let longest = sequences.longest() as i64;
         let rope = Rope::new(&model.config, longest, model.kind, device)?;
         let ids = |i| -> Result<Tensor> { Ok(sequences.tensor(i)?.f_squeeze_dim(0)?.f_to_device(device)?) };
-        let first = all.start;
-        let local = |nth| {
-            let leaf = leaf(nth, sequences.len());
-            leaf.start - first..leaf.end - first
-        };
-        let tokens = all.clone().map(|i| sequences.get(i).len()).sum();
-        let room = room.unwrap_or_else(|| room_on(device, model, tokens, sequences.longest()));
+        let leaf_len = |nth| leaf(nth, sequences.len()).len();
+        let room = room.unwrap_or_else(|| room_on(device, model, sequences.longest()));
         Ok(Self {
             device,
             rope,
             ids: all.map(ids).collect::<Result<_>>()?,
-            leaves: leaves.map(local).collect(),
-            states: States::new(device, room),
-            hidden: Vec::new(),
+            leaves: leaves.map(leaf_len).collect(),
+            shelf: Shelf::new(device, room),
+            boundaries: Vec::new(),
             gradients: Vec::new(),
             ahead: None,
         })
@@ -125,29 +119,30 @@ impl Share {
         self.device
     }
 
-    /// Sets all hidden states to those before the first block.
+    /// Makes the hidden states before the first block.
     pub fn embed(&mut self, model: &Model<'_>) -> Result<()> {
         let embedding = Embedding::load(model.weights, &model.config, model.kind, self.device)?;
-        let embed = |ids: &Tensor| -> Result<Tensor> {
-            Ok(embedding.forward(&ids.f_unsqueeze(0)?)?.f_squeeze_dim(0)?)
-        };
-        self.hidden = self.ids.iter().map(embed).collect::<Result<_>>()?;
+        let mut first = Vec::with_capacity(self.len());
+        for ids in &self.ids {
+            let hidden = embedding.forward(&ids.f_unsqueeze(0)?)?.f_squeeze_dim(0)?;
+            first.push(self.shelf.put(hidden)?);
+        }
+        self.boundaries.push(first);
         Ok(())
-    }
-
-    /// Keeps the states at the current boundary for the way back.
-    pub fn keep_states(&mut self) -> Result<()> {
-        self.states.push(&self.hidden)
     }
 
     /// Forward through block `layer`; `next` is wanted after it.
     pub fn forward(&mut self, model: &Model<'_>, layer: usize, next: usize) -> Result<()> {
         self.with_block(model, layer, Some(next), |share, block| {
             let mut pace = Pace::new(share.device);
-            for hidden in &mut share.hidden {
-                *hidden = block.forward_saving(hidden, &share.rope, &mut Budget::of(0))?.0;
+            let mut after = Vec::with_capacity(share.len());
+            for kept in share.boundaries.last().expect("the states before the first block are there") {
+                let hidden = share.shelf.look(kept)?;
+                let (hidden, _) = block.forward_saving(&hidden, &share.rope, &mut Budget::of(0))?;
+                after.push(share.shelf.put(hidden)?);
                 pace.step()?;
             }
+            share.boundaries.push(after);
             Ok(())
         })
     }
@@ -185,43 +180,45 @@ impl Share {
         let embedding = Embedding::load(model.weights, &model.config, model.kind, self.device)?;
         let output = Head::load(model.weights, &model.config, &embedding)?;
         let mut losses = Vec::with_capacity(self.len());
-        for (h, ids) in std::mem::take(&mut self.hidden).iter().zip(&self.ids) {
-            let (loss, gradient) = head::loss_gradient(&output, h, ids)?;
+        let last = self.boundaries.pop().expect("the states after the last block are there");
+        for (kept, ids) in last.into_iter().zip(&self.ids) {
+            let (loss, gradient) = head::loss_gradient(&output, &self.shelf.take(kept)?, ids)?;
             losses.push(loss);
-            self.gradients.push(gradient);
+            self.gradients.push(self.shelf.put(gradient)?);
         }
         Ok(losses)
     }
 
-    /// Goes on where an earlier attempt stopped: with these gradients, on any device.
+    /// Goes on where an earlier attempt stopped: with these gradients, in host memory.
     pub fn resume(&mut self, gradients: &[Tensor]) -> Result<()> {
-        self.hidden.clear();
-        let place = |gradient: &Tensor| gradient.f_to_device(self.device);
-        self.gradients = gradients.iter().map(place).collect::<Result<_, _>>()?;
+        for gradient in gradients {
+            self.gradients.push(self.shelf.put(gradient.f_to_device(self.device)?)?);
+        }
         Ok(())
     }
 
-    /// Gradients of the hidden states at the current boundary.
-    pub fn gradients(&self) -> &[Tensor] {
-        &self.gradients
+    /// Copies of the gradients of the hidden states at the current boundary, in host memory.
+    pub fn gradients(&self) -> Result<Vec<Tensor>> {
+        self.gradients.iter().map(Kept::to_host).collect()
     }
 
     /// Backward through block `layer`, the last one that is left: what was summed over its sequences.
     pub fn backward(&mut self, model: &Model<'_>, layer: usize) -> Result<Tree> {
         let next = layer.checked_sub(1);
         self.with_block(model, layer, next, |share, block| {
-            let mut kept: Vec<_> = share.states.pop().into_iter().map(Some).collect();
+            let before = share.boundaries.pop().expect("the states before each block that is left are there");
+            let after = std::mem::take(&mut share.gradients);
+            let mut sequences = before.into_iter().zip(after);
             let mut pace = Pace::new(share.device);
             let mut tree = Tree::default();
             for leaf in share.leaves.clone() {
                 let mut sums = None;
-                for sequence in leaf {
-                    let state = kept[sequence].take().expect("each state is needed once");
+                for (state, gradient) in sequences.by_ref().take(leaf) {
                     let sums = match &mut sums {
                         Some(sums) => sums,
                         None => sums.insert(model.zeros(layer, share.device)?),
                     };
-                    share.differentiate(model, (layer, block), sequence, state, sums)?;
+                    share.differentiate(model, (layer, block), (state, gradient), sums)?;
                     pace.step()?;
                 }
                 tree.push_leaf(sums)?;
@@ -230,23 +227,22 @@ impl Share {
         })
     }
 
-    /// Backward through a block with one sequence, of which `state` is what came before the block; adds to `sums`.
+    /// Backward through a block with one sequence: its hidden state before the block, and the gradient after it; adds to
+    /// `sums`.
     fn differentiate(
         &mut self,
         model: &Model<'_>,
         (layer, block): (usize, &Block),
-        sequence: usize,
-        state: Tensor,
+        (state, gradient): (Kept, Kept),
         sums: &mut [Tensor],
     ) -> Result<()> {
-        let h = self.states.fetch(state)?;
-        let saved = block.saved(&h, &self.rope)?;
+        let saved = block.saved(&self.shelf.take(state)?, &self.rope)?;
+        let gradient = self.shelf.take(gradient)?;
         let mut add = |proj: Proj, d_out: &Tensor, input: &Tensor| {
             reduce_into(&mut sums[proj as usize], product(d_out, input)?, model.reduction)
         };
-        let gradient = &mut self.gradients[sequence];
-        if let Some(next) = block.backward(saved, &self.rope, gradient, layer > 0, &mut add)? {
-            *gradient = next;
+        if let Some(next) = block.backward(saved, &self.rope, &gradient, layer > 0, &mut add)? {
+            self.gradients.push(self.shelf.put(next)?);
         }
         Ok(())
     }
@@ -281,19 +277,18 @@ impl Pace {
 }
 
 /// Bytes of hidden states that a device has room for beside what a block needs.
-fn room_on(device: Device, model: &Model<'_>, tokens: usize, longest: usize) -> usize {
+fn room_on(device: Device, model: &Model<'_>, longest: usize) -> usize {
     let Device::Cuda(index) = device else { return usize::MAX };
     let size = model.kind.elt_size_in_bytes();
     let weights = |w: &LinearWeight| (w.rows * w.cols) as usize;
     let block: usize = model.of_block(0).iter().map(weights).sum();
     let largest = model.of_block(0).iter().map(weights).max().unwrap_or(0);
-    let boundary = tokens * model.config.hidden as usize * size;
     let width = 2 * model.config.heads * model.config.head_dim + 4 * model.config.intermediate;
     let activations = longest * width as usize * size;
-    // Two blocks' weights, sums, the largest product; states and gradients at the current boundary.
+    // Two blocks' weights, sums, the largest product.
     let f32_bytes = Kind::Float.elt_size_in_bytes();
     let blocks = 2 * block * size + (SUMS * block + largest) * f32_bytes;
-    let needed = blocks + 3 * boundary + 4 * activations + SPARE_BYTES;
+    let needed = blocks + 4 * activations + SPARE_BYTES;
     // A tenth for what falls between the pieces.
     device::budget_bytes(index).saturating_sub(needed) / 10 * 9
 }
