@@ -5,9 +5,12 @@
     pip install torch==2.11.0 numpy                    # makes the random weights; anywhere but in this project
     python3 benches/pipeline.py run target/release MODEL DATA --device cuda:0
     python3 benches/pipeline.py compare target/release MODEL DATA
+    python3 benches/pipeline.py check target/release --device cuda:0
     python3 benches/pipeline.py render results/bench/pipeline.md
 
-`run` times the steps; `compare` times gradients and GPTQ on the CPU beside plain PyTorch, on MODEL itself. MODEL is a model's folder, of which the tokenizer is taken; or, with `--shape as-is`, the model that is timed. DATA has
+`run` times the steps; `compare` times gradients and GPTQ on the CPU beside plain PyTorch, on MODEL itself; `check` says how
+far each number format on a device is from float32 on the CPU, on the quickstart's model. MODEL is a model's folder, of
+which the tokenizer is taken; or, with `--shape as-is`, the model that is timed. DATA has
 `wikitext2`, `mmlu`, `gsm8k` and `spider` as benches/README.md says. Each step is one request to one engine process,
 repeated after one that is not counted.
 """
@@ -59,6 +62,11 @@ def parse(arguments):
     run.add_argument("--commit", help="what the program was built from, where Git does not know")
     run.add_argument("--steps", nargs="+", help="only these, by the beginning of their name")
     run.add_argument("--no-warm-up", action="store_true", help="count the first repetition too")
+    check = commands.add_parser("check", parents=[shared], help="how far number formats are from float32")
+    check.add_argument("programs", help="folder with tacq-engine, such as target/release")
+    check.add_argument("--device", default="cuda:0")
+    check.add_argument("--formats", nargs="+", default=["f32", "tf32", "bf16"])
+    check.add_argument("--commit", help="what the program was built from, where Git does not know")
     render = commands.add_parser("render", parents=[shared], help="write the table")
     render.add_argument("output", help="a Markdown file")
     return parser.parse_args(arguments)
@@ -143,6 +151,19 @@ def compare(options):
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
 
 
+def check(options):
+    """Compares number formats with float32 on the CPU."""
+    from pipeline.check import Check
+
+    work, quickstart = os.path.abspath(options.work), os.path.join(ROOT, "assets", "quickstart")
+    os.makedirs(work, exist_ok=True)
+    program = os.path.join(options.programs, "tacq-engine")
+    check = Check(program, os.path.join(quickstart, "model"), quickstart, work)
+    for found in check.run(options.device, options.formats):
+        print(found, flush=True)
+        add_line(work, {"check": found, "date": time.strftime("%Y-%m-%d"), "commit": built_from(options)})
+
+
 def told(name, work, options, outcome, ours, theirs, rep):
     """Prints a pair of times and remembers it."""
     print(f"{name:22} ours {ours:8.2f} s, plain PyTorch {theirs:8.2f} s: {theirs / ours:6.2f} x", flush=True)
@@ -152,8 +173,6 @@ def told(name, work, options, outcome, ours, theirs, rep):
 
 def remember(work, options, name, outcome, more=()):
     """Adds a line to the results."""
-    argv = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"]
-    described = subprocess.run(argv, capture_output=True, text=True, check=False)
     from pipeline.render import ORDER
 
     line = {
@@ -164,13 +183,24 @@ def remember(work, options, name, outcome, more=()):
         "log": outcome.log,
         "device": outcome.device,
         "date": time.strftime("%Y-%m-%d"),
-        "commit": options.commit or described.stdout.strip(),
+        "commit": built_from(options),
         "options": {
             key: getattr(options, key)
             for key in ORDER
         },
     }
     line.update(more)
+    add_line(work, line)
+
+
+def built_from(options):
+    """The commit of the program."""
+    argv = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"]
+    return options.commit or subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def add_line(work, line):
+    """Adds a line to the results."""
     with open(os.path.join(work, "results.jsonl"), "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
@@ -178,8 +208,8 @@ def remember(work, options, name, outcome, more=()):
 def main():
     """The command."""
     options = parse(sys.argv[1:])
-    if options.command in ("run", "compare"):
-        {"run": run, "compare": compare}[options.command](options)
+    if options.command in ("run", "compare", "check"):
+        {"run": run, "compare": compare, "check": check}[options.command](options)
     else:
         from pipeline.render import render
 
