@@ -36,7 +36,8 @@ def head(known):
         "",
         "Made by `benches/orchestrators.py`; [benches/README.md](../../benches/README.md) says what and how.",
         "Seconds are medians. ✗: not exactly what had to be executed was, or outputs were wrong; then the time is no",
-        "result. DNF: did not finish within the cap, or its first run did not. —: the tool has no such thing.",
+        "result. DNF: did not finish within the cap, or its first run did not. —: the tool has no such thing. Not measured:",
+        "what takes hours, of tools whose faster settings stand beside them.",
         "",
         f"- {known.get('cpu')}, {known.get('cores')} cores, {known.get('memory_bytes', 0) / 2**30:.0f} GiB of memory,"
         f" {known.get('system')}, Python {known.get('python')}",
