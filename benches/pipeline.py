@@ -44,9 +44,10 @@ def parse(arguments):
         command.add_argument("data", help="folder of the data sets")
         command.add_argument("--bits", type=int, default=2)
         command.add_argument("--reps", type=int, default=3)
+    compare.add_argument("--commit", help="what the program was built from, where Git does not know")
     compare.add_argument("--samples", type=int, default=16, help="calibration sequences")
     compare.add_argument("--seq-len", type=int, default=512)
-    unset = {"shape": "as-is", "layers": None, "dtype": "f32", "gradients": "f32", "limit": None, "batch": None, "gpu_memory": None, "gpus": 1, "commit": None}
+    unset = {"shape": "as-is", "layers": None, "dtype": "f32", "gradients": "f32", "limit": None, "batch": None, "gpu_memory": None, "gpus": 1}
     compare.set_defaults(**unset)
     run.add_argument("--shape", choices=[*SHAPES, "as-is"], default="llama3-8b")
     run.add_argument("--layers", type=int, help="decoder blocks, where all would take too long")
@@ -168,7 +169,8 @@ def told(name, work, options, outcome, ours, theirs, rep):
     """Prints a pair of times and remembers it."""
     print(f"{name:22} ours {ours:8.2f} s, plain PyTorch {theirs:8.2f} s: {theirs / ours:6.2f} x", flush=True)
     if rep > 0:
-        remember(work, options, f"compare: {name}", outcome, {"wall_secs": ours, "plain_secs": theirs})
+        model = os.path.basename(os.path.abspath(options.model))
+        remember(work, options, f"compare: {name}", outcome, {"wall_secs": ours, "plain_secs": theirs, "model": model})
 
 
 def remember(work, options, name, outcome, more=()):

@@ -75,8 +75,9 @@ def compared(setting, device, by_step):
         row = [name.removeprefix("compare: "), *(f"{statistics.median(times):.2f}" for times in (ours, theirs))]
         rows.append([*row, f"{statistics.median(ratios):.2f} × [{min(ratios):.2f}, {max(ratios):.2f}] of {len(ratios)}"])
     said = ", ".join(f"{key} {value}" for key, value in setting.items() if value is not None)
+    first = next(iter(by_step.values()))[0]
     note = (
-        f"{said}. Ours is the whole stage, theirs the computation alone (benches/pipeline/plain.py); `matrices alone` is"
+        f"{first['model']}: {said}; {first['date']} at commit {first['commit']}. Ours is the whole stage, theirs the computation alone (benches/pipeline/plain.py); `matrices alone` is"
         " what follows from the statistics: factors, grids and the column loop."
     )
     header = ["step", "seconds", "plain PyTorch", "faster"]
