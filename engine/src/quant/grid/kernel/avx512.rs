@@ -1,4 +1,4 @@
-//! Sixteen weights at a time; the operations and the order of sums of [`avx2`](super::avx2), and so the same bits.
+//! Sixteen weights at a time; the operations and the order of sums of [`avx2`], and so the same bits.
 
 use super::super::power::{EXPONENT_OFFSET, FIFTH_POWERS, MANTISSA};
 use super::{Grid, LANES, STRIDE, avx2};
