@@ -38,13 +38,15 @@ def parse(arguments):
     shared.add_argument("--work", default=default, metavar="DIR", help="artifacts and results; default: %(default)s")
     run = commands.add_parser("run", parents=[shared], help="time the steps")
     compare = commands.add_parser("compare", parents=[shared], help="time the CPU beside plain PyTorch")
-    for command in (run, compare):
+    check = commands.add_parser("check", parents=[shared], help="how far number formats are from float32")
+    for command in (run, compare, check):
         command.add_argument("programs", help="folder with tacq-engine, such as target/release")
+        command.add_argument("--commit", help="what the program was built from, where Git does not know")
+    for command in (run, compare):
         command.add_argument("model", help="a model's folder: its tokenizer, or all of it")
         command.add_argument("data", help="folder of the data sets")
         command.add_argument("--bits", type=int, default=2)
         command.add_argument("--reps", type=int, default=3)
-    compare.add_argument("--commit", help="what the program was built from, where Git does not know")
     compare.add_argument("--samples", type=int, default=16, help="calibration sequences")
     compare.add_argument("--seq-len", type=int, default=512)
     unset = {"shape": "as-is", "layers": None, "dtype": "f32", "gradients": "f32", "limit": None, "batch": None, "gpu_memory": None, "gpus": 1}
@@ -60,14 +62,10 @@ def parse(arguments):
     run.add_argument("--batch", type=int, help="examples side by side; as it comes otherwise")
     run.add_argument("--gpu-memory", type=float, metavar="GIB", help="as if the GPU had so much")
     run.add_argument("--gpus", type=int, default=1, help="that share gradients: 1, 2, 4 or 8")
-    run.add_argument("--commit", help="what the program was built from, where Git does not know")
     run.add_argument("--steps", nargs="+", help="only these, by the beginning of their name")
     run.add_argument("--no-warm-up", action="store_true", help="count the first repetition too")
-    check = commands.add_parser("check", parents=[shared], help="how far number formats are from float32")
-    check.add_argument("programs", help="folder with tacq-engine, such as target/release")
     check.add_argument("--device", default="cuda:0")
     check.add_argument("--formats", nargs="+", default=["f32", "tf32", "bf16"])
-    check.add_argument("--commit", help="what the program was built from, where Git does not know")
     render = commands.add_parser("render", parents=[shared], help="write the table")
     render.add_argument("output", help="a Markdown file")
     return parser.parse_args(arguments)

@@ -4,7 +4,10 @@
 mod context;
 pub mod kernel;
 mod lane;
+mod pace;
 pub mod staging;
+
+pub use pace::Pace;
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ mod write;
 
 pub use write::{TensorPatches, TensorSpec, TensorWriter};
 
-use crate::cuda::staging;
+use crate::cuda::staging::{self, Outgoing};
 use crate::fsx::{self, FsError};
 use memmap2::Mmap;
 use rayon::prelude::*;
@@ -353,20 +353,7 @@ fn first_not_finite(dtype: Dtype, bytes: &[u8]) -> Option<(usize, &'static str)>
 
 /// A tensor's elements as little-endian bytes in host memory, row by row.
 pub fn tensor_bytes(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
-    let tensor = tensor.f_detach()?.f_contiguous()?;
-    let elements = tensor.numel();
-    let len = elements * tensor.f_kind()?.elt_size_in_bytes();
-    if tensor.device().is_cuda() {
-        let mut bytes = Vec::with_capacity(len);
-        staging::download(&tensor, &mut |part| {
-            bytes.extend_from_slice(part);
-            Ok(())
-        })?;
-        return Ok(bytes);
-    }
-    let mut bytes = vec![0; len];
-    tensor.f_copy_data_u8(&mut bytes, elements)?;
-    Ok(bytes)
+    Outgoing::new(tensor)?.bytes()
 }
 
 #[cfg(test)]

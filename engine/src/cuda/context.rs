@@ -13,7 +13,7 @@ unsafe impl Send for Primary {}
 static PRIMARY: Mutex<BTreeMap<usize, Primary>> = Mutex::new(BTreeMap::new());
 
 /// The context of a device that libtorch uses too; retained for good.
-pub fn primary(index: usize) -> Result<sys::CUcontext, DriverError> {
+fn primary(index: usize) -> Result<sys::CUcontext, DriverError> {
     let mut all = PRIMARY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(context) = all.get(&index) {
         return Ok(context.0);

@@ -4,8 +4,7 @@
 //! threads bring it to a pinned buffer, from which the device takes it at the bus's speed while the next one is filled;
 //! and neither way waits for what the device computes meanwhile.
 
-pub use super::lane::Event;
-use super::lane::{BUFFER_BYTES, Direction, Lane};
+use super::lane::{BUFFER_BYTES, Direction, Event, Lane};
 use cudarc::driver::DriverError;
 use rayon::prelude::*;
 use tch::{Device, Kind, TchError, Tensor};
@@ -77,6 +76,9 @@ impl Outgoing {
     pub fn take<E: From<TchError>>(self, take: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         let Self { bytes, ready } = self;
         let len = bytes.numel();
+        if len == 0 {
+            return Ok(());
+        }
         let Some(ready) = ready else {
             // SAFETY: the tensor is contiguous, `len` bytes long, and lives until `take` returns.
             return take(unsafe { std::slice::from_raw_parts(bytes.data_ptr().cast(), len) });
@@ -91,9 +93,7 @@ impl Outgoing {
             unsafe { lane.down(which, from + first as u64, count) }.map_err(told)
         };
         let count = len.div_ceil(BUFFER_BYTES);
-        if count > 0 {
-            ask(&mut lane, 0)?;
-        }
+        ask(&mut lane, 0)?;
         let mut taken = Ok(());
         for which in 0..count {
             // One ahead, and all of those have come when this ends.
@@ -107,14 +107,16 @@ impl Outgoing {
         }
         taken
     }
-}
 
-/// Hands over a tensor's bytes, row by row, in parts.
-pub fn download(
-    tensor: &Tensor,
-    take: &mut dyn FnMut(&[u8]) -> Result<(), TchError>,
-) -> Result<(), TchError> {
-    Outgoing::new(tensor)?.take(take)
+    /// All of the bytes.
+    pub fn bytes(self) -> Result<Vec<u8>, TchError> {
+        let mut all = Vec::with_capacity(self.bytes.numel());
+        self.take(&mut |part| -> Result<(), TchError> {
+            all.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(all)
+    }
 }
 
 /// A copy of a contiguous tensor in host memory.
@@ -124,7 +126,7 @@ pub fn to_host(tensor: &Tensor) -> Result<Tensor, TchError> {
     // SAFETY: the memory is the new tensor's own, `len` bytes of it; any bytes are numbers.
     let target: &mut [u8] = unsafe { std::slice::from_raw_parts_mut(host.data_ptr().cast(), len) };
     let mut rest = target;
-    download(tensor, &mut |part| {
+    Outgoing::new(tensor)?.take(&mut |part| -> Result<(), TchError> {
         let (next, after) = std::mem::take(&mut rest).split_at_mut(part.len());
         rest = after;
         let parts = next.par_chunks_mut(PART_BYTES).zip(part.par_chunks(PART_BYTES));
@@ -150,7 +152,7 @@ fn index(device: Device) -> usize {
 }
 
 /// What the driver says, as libtorch would.
-pub fn told(error: DriverError) -> TchError {
+pub(super) fn told(error: DriverError) -> TchError {
     TchError::Torch(format!("CUDA driver: a copy between host and device failed: {error}"))
 }
 
@@ -167,12 +169,7 @@ mod tests {
         let Some(device) = crate::cuda::test_device() else { return };
         for len in [1, 1000, BUFFER_BYTES, 3 * BUFFER_BYTES + 12_345] {
             let bytes = bytes(len);
-            let mut back = Vec::new();
-            let mut take = |part: &[u8]| {
-                back.extend_from_slice(part);
-                Ok(())
-            };
-            download(&upload(&bytes, device).unwrap(), &mut take).unwrap();
+            let back = Outgoing::new(&upload(&bytes, device).unwrap()).unwrap().bytes().unwrap();
             assert!(back == bytes, "{len}");
         }
     }
@@ -204,7 +201,7 @@ mod tests {
         let bytes = bytes(3 * BUFFER_BYTES);
         let tensor = upload(&bytes, device).unwrap();
         let mut parts = 0;
-        let refused = download(&tensor, &mut |_| {
+        let refused = Outgoing::new(&tensor).unwrap().take(&mut |_| {
             parts += 1;
             Err(TchError::Torch("no more".to_owned()))
         });

@@ -286,11 +286,7 @@ impl<'a> Batch<'a> {
         while self.unseen.len() > self.lag
             && let Some(Unseen { rows, tokens }) = self.unseen.pop_front()
         {
-            let mut bytes = Vec::with_capacity(8 * rows.len());
-            tokens.take(&mut |part| -> Result<()> {
-                bytes.extend_from_slice(part);
-                Ok(())
-            })?;
+            let bytes = tokens.bytes()?;
             let tokens = bytes.as_chunks().0.iter().map(|token| i64::from_le_bytes(*token));
             let of_row: BTreeMap<usize, i64> = rows.into_iter().zip(tokens).collect();
             let mut ended = Vec::new();

@@ -46,15 +46,11 @@ impl Packed {
     pub fn push_unknown(&mut self, row: usize, start: usize, prefix: usize) {
         self.push(row, start, prefix, &[0]);
     }
+}
 
-    /// Ids and positions with padding up to a multiple of [`ROWS`]; the pieces do not count it.
-    pub fn padded(&self) -> (Vec<i64>, Vec<i64>) {
-        let len = self.ids.len().next_multiple_of(ROWS);
-        let fill = |values: &[i64]| {
-            let mut values = values.to_vec();
-            values.resize(len, 0);
-            values
-        };
-        (fill(&self.ids), fill(&self.positions))
-    }
+/// Values of packed tokens with padding up to a multiple of [`ROWS`]; the pieces do not count it.
+pub fn padded(values: &[i64]) -> Vec<i64> {
+    let mut values = values.to_vec();
+    values.resize(values.len().next_multiple_of(ROWS), 0);
+    values
 }

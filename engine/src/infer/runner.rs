@@ -2,7 +2,7 @@
 
 use super::cache::{Cache, Space};
 use super::kernel::{floats, silu_mul};
-use super::packed::Packed;
+use super::packed::{Packed, padded};
 use super::{ROWS, plan};
 use crate::model::{Block, Model, ModelError, Proj, Rope};
 use crate::{Result, device};
@@ -88,7 +88,7 @@ impl<'a> Runner<'a> {
 
     /// Packed tokens → [n and padding, hidden], before the final norm. Their keys and values join the cache.
     pub fn hidden(&self, cache: &mut Cache, packed: &Packed) -> Result<Tensor> {
-        let ids = device::place(&packed.padded().0, self.space.device)?;
+        let ids = device::place(&padded(&packed.ids), self.space.device)?;
         self.pass(cache, &ids, packed)
     }
 
@@ -100,7 +100,7 @@ impl<'a> Runner<'a> {
     }
 
     fn pass(&self, cache: &mut Cache, ids: &Tensor, packed: &Packed) -> Result<Tensor> {
-        let positions = packed.padded().1;
+        let positions = padded(&packed.positions);
         let mut h = self.model.embedding.look_up(ids)?;
         let angles = self.rope.at(&device::place(&positions, self.space.device)?)?;
         cache.begin(&packed.pieces, positions.len())?;

@@ -21,9 +21,8 @@ pub fn dequantize_on(matrix: &QuantizedMatrix, device: Device) -> Result<Tensor,
     let codes = staging::upload(&matrix.codes, device)?.f_view(size)?;
     let weights = cuda::dequantize(&codes, &grids, *spec, *shape)?;
     if !mask.is_empty() {
-        let positions: Vec<i64> = mask.positions(shape.cols).map(|at| at as i64).collect();
+        let positions = mask.positions_on(shape.cols, device)?;
         let values: Vec<f32> = matrix.outliers.iter().map(|value| value.to_f32()).collect();
-        let positions = Tensor::f_from_slice(&positions)?.f_to_device(device)?;
         let values = Tensor::f_from_slice(&values)?.f_to_device(device)?;
         let _ = weights.f_view([-1])?.f_index_copy_(0, &positions, &values)?;
     }

@@ -1,5 +1,7 @@
 //! The weights of one matrix that stay in 16 bit.
 
+use tch::{Device, TchError, Tensor};
+
 /// Positions of a matrix's outliers, by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatrixMask {
@@ -54,6 +56,12 @@ impl MatrixMask {
     /// Rows of the matrix.
     pub fn rows(&self) -> usize {
         self.starts.len() - 1
+    }
+
+    /// [`Self::positions`] as i64 \[k\] on a device.
+    pub fn positions_on(&self, cols: usize, device: Device) -> Result<Tensor, TchError> {
+        let positions: Vec<i64> = self.positions(cols).map(|at| at as i64).collect();
+        Tensor::f_from_slice(&positions)?.f_to_device(device)
     }
 
     /// Row-major positions, ascending.

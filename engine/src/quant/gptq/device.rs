@@ -51,8 +51,7 @@ impl Work {
         let outliers = if mask.is_empty() {
             None
         } else {
-            let positions: Vec<i64> = mask.positions(shape.cols).map(|at| at as i64).collect();
-            let positions = Tensor::f_from_slice(&positions)?.f_to_device(device)?;
+            let positions = mask.positions_on(shape.cols, device)?;
             let marks = Tensor::f_zeros([size[0] * size[1]], (Kind::Uint8, device))?;
             let marks = marks.f_index_fill(0, &positions, 1)?.f_view(size)?;
             Some((marks, positions))

@@ -1,13 +1,12 @@
 //! The sequences that one device computes.
 
 use super::tree::{LEAVES, Tree, leaf};
-use crate::cuda::staging::{self, Event};
+use crate::cuda::Pace;
 use crate::data::Sequences;
 use crate::model::grad::{Budget, Kept, Shelf, head, product};
 use crate::model::{Block, Embedding, Head, LinearWeight, ModelConfig, Proj, Rope, Weights};
 use crate::stages::gradients::sums::reduce_into;
 use crate::{Result, device};
-use std::collections::VecDeque;
 use tacq_protocol::stage::Reduction;
 use tch::{Device, Kind, Tensor};
 
@@ -78,6 +77,8 @@ pub struct Share {
     boundaries: Vec<Vec<Kept>>,
     /// The same for its gradient, on the way back.
     gradients: Vec<Kept>,
+    /// From the beginning to the turn, where it may be the output layer too.
+    embedding: Option<Embedding>,
     /// A block that was loaded while another one was computed.
     ahead: Option<(usize, Block)>,
 }
@@ -106,6 +107,7 @@ impl Share {
             shelf: Shelf::new(device, room),
             boundaries: Vec::new(),
             gradients: Vec::new(),
+            embedding: None,
             ahead: None,
         })
     }
@@ -128,6 +130,7 @@ impl Share {
             first.push(self.shelf.put(hidden)?);
         }
         self.boundaries.push(first);
+        self.embedding = Some(embedding);
         Ok(())
     }
 
@@ -177,7 +180,7 @@ impl Share {
 
     /// Turns round after the last block; each sequence's loss, f64 \[\] on its device.
     pub fn turn(&mut self, model: &Model<'_>) -> Result<Vec<Tensor>> {
-        let embedding = Embedding::load(model.weights, &model.config, model.kind, self.device)?;
+        let embedding = self.embedding.take().expect("the way forward began with it");
         let output = Head::load(model.weights, &model.config, &embedding)?;
         let mut losses = Vec::with_capacity(self.len());
         let last = self.boundaries.pop().expect("the states after the last block are there");
@@ -191,6 +194,7 @@ impl Share {
 
     /// Goes on where an earlier attempt stopped: with these gradients, in host memory.
     pub fn resume(&mut self, gradients: &[Tensor]) -> Result<()> {
+        self.embedding = None;
         for gradient in gradients {
             self.gradients.push(self.shelf.put(gradient.f_to_device(self.device)?)?);
         }
@@ -243,34 +247,6 @@ impl Share {
         };
         if let Some(next) = block.backward(saved, &self.rope, &gradient, layer > 0, &mut add)? {
             self.gradients.push(self.shelf.put(next)?);
-        }
-        Ok(())
-    }
-}
-
-/// Keeps the host from asking a GPU for more than a few sequences ahead: what is loaded meanwhile waits for all that it
-/// was asked for before.
-struct Pace {
-    device: Device,
-    steps: VecDeque<Event>,
-}
-
-/// Sequences that a GPU is asked for ahead.
-const AHEAD: usize = 2;
-
-impl Pace {
-    fn new(device: Device) -> Self {
-        Self { device, steps: VecDeque::new() }
-    }
-
-    /// After a sequence was asked for.
-    fn step(&mut self) -> Result<()> {
-        let Device::Cuda(index) = self.device else { return Ok(()) };
-        self.steps.push_back(Event::of_device(index).map_err(staging::told)?);
-        if self.steps.len() > AHEAD
-            && let Some(event) = self.steps.pop_front()
-        {
-            event.wait().map_err(staging::told)?;
         }
         Ok(())
     }
