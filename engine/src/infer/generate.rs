@@ -71,7 +71,11 @@ pub fn generate(
         prompts.iter().map(|prompt| Sequence { ids: &prompt.ids, limit: prompt.ids.len() - 1 }).collect();
     let mut work = Work { runner: &runner, prompts, generation, stop, limit: Limit::new(options.batch_size) };
     let groups = plan::groups(&sequences, GROUP_OVERHEAD);
-    if runner.space.is_host() {
+    // How many rows there may be, and how many there is room for if each has all of its tokens.
+    let wanted = options.batch_size.min(prompts.len());
+    let fit = runner.rows_in(options.cache_bytes, longest + generation.max_new_tokens);
+    let is_one_group = groups.len() == 1 && groups[0].prefix > 0;
+    if runner.space.is_host() || is_one_group && fit < wanted {
         // Attention reads a shared beginning where it is, so all rows of a batch have the same one.
         for group in groups.chunks(1) {
             let prefix = runner.prefix(&group[0], &prompts[group[0].members[0]].ids)?;
@@ -79,7 +83,8 @@ pub fn generate(
         }
         Ok(())
     } else {
-        // Rows are kept whole: it is copied, and any prompts may stand side by side.
+        // Rows are kept whole, each with a copy of its group's beginning, so that any may stand side by side; and a step
+        // asks for fewer kernels than attention to two parts does, which counts where the host is what bounds it.
         work.run(&groups, options, || Beginnings::Copied(Copied::new(&groups, prompts.len())), on_batch)
     }
 }

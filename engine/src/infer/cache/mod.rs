@@ -1,6 +1,7 @@
 //! Keys and values of sequences side by side, after a prefix that they share. Allocated once, filled in place.
 
 mod host;
+mod part;
 mod store;
 mod torch;
 
@@ -72,7 +73,7 @@ impl Cache {
         Ok(if space.is_host() {
             Cache::Host(HostCache::new(space, prefix, rows, tokens)?)
         } else {
-            Cache::Torch(TorchCache::new(space, prefix.as_deref(), rows, tokens)?)
+            Cache::Torch(TorchCache::new(space, prefix, rows, tokens)?)
         })
     }
 

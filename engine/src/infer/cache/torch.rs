@@ -1,16 +1,19 @@
-//! The cache for CUDA and for bf16: libtorch's attention over prefix and own tokens in one tensor per row.
+//! The cache for CUDA and for bf16: libtorch's attention over each row's tokens, and apart over those that all rows share,
+//! which are there once.
 //!
 //! Query heads that share keys are laid one after the other as if they were further queries ("folded"), so that keys are
 //! read once for all of them. On CUDA two cases have kernels of their own: whole sequences of one length, which read
 //! nothing of the cache; and one token for each row, in 16 bit, for which cuDNN comes close to the memory's speed. cuDNN
 //! plans anew for each shape, which takes longer than a step of a small model: so rows and columns are rounded up.
 
+use super::part::{self, Part};
 use super::{Cache, Space, store};
 use crate::infer::packed::Piece;
 use crate::model::Angles;
 use crate::model::block::Geometry;
 use crate::{Result, device};
 use std::ops::Range;
+use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 /// On CUDA, attention sees a multiple of so many columns, of which those that are too many are masked.
@@ -25,9 +28,9 @@ pub struct TorchCache {
     layers: Vec<Layer>,
     /// Rows, and columns of each, that exist.
     size: (usize, usize),
-    /// Tokens of the prefix, at the start of every row.
-    prefix: usize,
-    /// Tokens that row 0 has with the prefix, where this is a prefix itself.
+    /// What all rows have before their own tokens.
+    shared: Option<Rc<Cache>>,
+    /// The most tokens that a row has after the current pass.
     filled: usize,
     pass: Option<Pass>,
 }
@@ -73,13 +76,9 @@ enum Attention {
 }
 
 impl TorchCache {
-    pub fn new(space: Space, prefix: Option<&Cache>, rows: usize, tokens: usize) -> Result<Self> {
-        let prefix = match prefix {
-            Some(Cache::Torch(prefix)) => Some(prefix),
-            _ => None,
-        };
-        let (g, shared) = (space.geometry, prefix.map_or(0, |p| p.filled));
-        let mut columns = shared + tokens;
+    pub fn new(space: Space, shared: Option<Rc<Cache>>, rows: usize, tokens: usize) -> Result<Self> {
+        let g = space.geometry;
+        let mut columns = tokens;
         if space.device.is_cuda() {
             columns = columns.next_multiple_of(COLUMNS);
         }
@@ -91,20 +90,15 @@ impl TorchCache {
         };
         let layers = (0..space.layers).map(|_| layer()).collect::<Result<_>>()?;
         let (kind, device) = (space.kind, space.device);
-        let mut cache = Self {
-            geometry: g,
-            kind,
-            device,
-            layers,
-            size: (rows, columns),
-            prefix: shared,
-            filled: 0,
-            pass: None,
-        };
-        if let Some(prefix) = prefix {
-            cache.adopt(prefix, 0..rows)?;
-        }
-        Ok(cache)
+        Ok(Self { geometry: g, kind, device, layers, size: (rows, columns), shared, filled: 0, pass: None })
+    }
+
+    /// Keys and values [1, kv heads, tokens, dim] of a layer that all rows share.
+    fn shared(&self, layer: usize) -> Result<Option<[Tensor; 2]>> {
+        let Some(Cache::Torch(shared)) = self.shared.as_deref() else { return Ok(None) };
+        let Layer { keys, values } = &shared.layers[layer];
+        let part = |all: &Tensor| all.f_narrow(0, 0, 1)?.f_narrow(2, 0, shared.filled as i64);
+        Ok(Some([part(keys)?, part(values)?]))
     }
 
     /// Copies the tokens of `prefix` to the start of these rows.
@@ -120,13 +114,13 @@ impl TorchCache {
     }
 
     pub fn begin(&mut self, pieces: &[Piece], padded: usize) -> Result<()> {
-        let ends = pieces.iter().map(|p| self.prefix + p.start + p.len);
+        let ends = pieces.iter().map(|p| p.start + p.len);
         self.filled = ends.max().unwrap_or(0);
         let steps = pieces.iter().map(|p| p.len).max().unwrap_or(0);
         let (mut rows, mut columns) = (vec![], vec![]);
         for p in pieces {
             rows.extend(std::iter::repeat_n(p.row as i64, p.len));
-            columns.extend((0..p.len).map(|i| (self.prefix + p.start + i) as i64));
+            columns.extend((0..p.len).map(|i| (p.start + i) as i64));
         }
         self.pass = Some(Pass {
             padding: (padded - rows.len()) as i64,
@@ -143,7 +137,9 @@ impl TorchCache {
         let (g, on_gpu) = (self.geometry, self.device.is_cuda());
         // No kernel takes groups of heads in f32.
         let takes_heads = self.kind != Kind::Float || g.heads == g.kv_heads;
-        if on_gpu && takes_heads && self.prefix == 0 && steps > 1 && pieces.iter().all(is_whole) {
+        // What is shared is attended to apart: that takes the kernel that says how much attention it found.
+        let is_alone = self.shared.is_none();
+        if on_gpu && takes_heads && is_alone && steps > 1 && pieces.iter().all(is_whole) {
             return Ok(Attention::Whole);
         }
         let columns = match on_gpu {
@@ -151,8 +147,8 @@ impl TorchCache {
             false => self.filled as i64,
         };
         let has_rows = padded <= self.size.0;
-        if on_gpu && self.kind != Kind::Float && steps == 1 && in_order && has_rows {
-            let mut seen: Vec<i64> = pieces.iter().map(|p| (self.prefix + p.start + 1) as i64).collect();
+        if on_gpu && is_alone && self.kind != Kind::Float && steps == 1 && in_order && has_rows {
+            let mut seen: Vec<i64> = pieces.iter().map(|p| (p.start + 1) as i64).collect();
             seen.resize(padded, 1);
             let rows = padded as i64;
             let bias = self.bias(&self.place(&seen)?.f_view([rows, 1, 1, 1])?, columns)?;
@@ -164,7 +160,7 @@ impl TorchCache {
             for step in 0..steps {
                 let real = step.min(p.len - 1);
                 spread.push((first + real) as i64);
-                seen.push((self.prefix + p.start + real + 1) as i64);
+                seen.push((p.start + real + 1) as i64);
             }
             back.extend((0..p.len).map(|i| (sequence * steps + i) as i64));
             first += p.len;
@@ -222,6 +218,7 @@ impl TorchCache {
         let pass = self.pass.as_ref().expect("begin comes before attend");
         let (g, (sequences, steps)) = (self.geometry, pass.shape);
         let n = q.size()[0] - pass.padding;
+        let shared = self.shared(layer)?;
         let layer = &self.layers[layer];
         let width = g.heads * g.head_dim;
         let attended = |q: &Tensor, k: &Tensor, v: &Tensor, bias: Option<&Tensor>, causal| {
@@ -251,49 +248,45 @@ impl TorchCache {
                     };
                     Ok(all.f_narrow(2, 0, *columns)?)
                 };
-                let q = q.f_narrow(0, 0, n)?;
+                let tokens = q.f_narrow(0, 0, n)?;
                 let q = match pad {
-                    None => q,
-                    Some((spread, _)) => q.f_index_select(0, spread)?,
+                    None => tokens.shallow_clone(),
+                    Some((spread, _)) => tokens.f_index_select(0, spread)?,
                 };
                 let group = g.heads / g.kv_heads;
                 let folded = [sequences, g.kv_heads, group * steps, g.head_dim];
                 let q = q.f_view([sequences, steps, g.kv_heads, group, g.head_dim])?;
                 let q = q.f_permute([0, 2, 3, 1, 4])?.f_reshape(folded)?;
                 let (keys, values) = (seen(&layer.keys)?, seen(&layer.values)?);
-                // The kernel wants heads as wide as most models have them.
-                let out = if self.device.is_cuda() && g.head_dim % 8 == 0 {
-                    let bias = bias.f_expand([folded[0], folded[1], folded[2], *columns], false)?;
-                    let all = Tensor::f_internal_scaled_dot_product_efficient_attention(
-                        &q,
-                        &keys,
-                        &values,
-                        Some(&bias),
-                        false,
-                        0.0,
-                        false,
-                        None,
-                    )?;
-                    all.0
-                } else {
-                    attended(&q, &keys, &values, Some(bias), false)?
+                let of_tokens = |out: Tensor, width: i64| -> Result<Tensor> {
+                    let out = out.f_reshape([sequences, g.kv_heads, group, steps, width])?;
+                    let out =
+                        out.f_permute([0, 3, 1, 2, 4])?.f_reshape([sequences * steps, g.heads, width])?;
+                    Ok(match pad {
+                        None => out,
+                        Some((_, back)) => out.f_index_select(0, back)?,
+                    })
                 };
-                let out = out.f_reshape([sequences, g.kv_heads, group, steps, g.head_dim])?;
-                let out = out.f_permute([0, 3, 1, 2, 4])?.f_reshape([sequences * steps, width])?;
-                match pad {
-                    None => out,
-                    Some((_, back)) => out.f_index_select(0, back)?,
-                }
+                let own = part::attend(&q, &keys, &values, Some(bias), shared.is_some())?;
+                let out = of_tokens(own.out, g.head_dim)?;
+                let out = match (shared, own.weight) {
+                    (Some([keys, values]), Some(weight)) => {
+                        let own = Part { out, weight: Some(of_tokens(weight.f_unsqueeze(-1)?, 1)?) };
+                        part::join(own, part::attend_to_shared(&tokens, &keys, &values)?)?
+                    }
+                    _ => out,
+                };
+                out.f_reshape([n, width])?
             }
         };
         Ok(if pass.padding > 0 { out.f_constant_pad_nd([0, 0, 0, pass.padding])? } else { out })
     }
 
     pub fn copy_row(&mut self, from: usize, to: usize, tokens: usize) -> Result<()> {
-        let (start, len) = (self.prefix as i64, tokens as i64);
+        let len = tokens as i64;
         for layer in &self.layers {
             for all in [&layer.keys, &layer.values] {
-                let part = all.f_narrow(2, start, len)?;
+                let part = all.f_narrow(2, 0, len)?;
                 part.f_select(0, to as i64)?.f_copy_(&part.f_select(0, from as i64)?)?;
             }
         }

@@ -53,10 +53,12 @@ fn texts_in_f32_are_those_of_the_host() {
 #[test]
 fn tokens_in_bf16_are_likely_ones() {
     for [device, host] in models(Kind::BFloat16) {
-        let prompts = prompts();
         let generation = Generation { max_new_tokens: 80, ..greedy() };
-        for batch in [3, 32] {
-            let found = texts(&device, &prompts, &generation, &options(batch));
+        let shared = Options { batch_size: 11, cache_bytes: Some(1000 * bytes_per_token(&device)) };
+        for (prompts, options) in
+            [(prompts(), options(3)), (prompts(), options(32)), (prompts_with_one_beginning(), shared)]
+        {
+            let found = texts(&device, &prompts, &generation, &options);
             let mut gaps = Vec::new();
             for (prompt, text) in prompts.iter().zip(&found) {
                 let logits = plain_logits(&host, &[prompt.ids.as_slice(), &text.ids].concat());

@@ -5,6 +5,7 @@ mod device;
 mod plan;
 mod results;
 
+use super::runner::Runner;
 use super::{Generated, Generation, Options, Prompt, generate, score};
 use crate::Result;
 use crate::model::Model;
@@ -48,6 +49,19 @@ fn prompts() -> Vec<Prompt> {
     }
     all[19] = all[3].clone();
     all.into_iter().enumerate().map(|(i, ids)| Prompt { index: 1000 + i as u64, ids }).collect()
+}
+
+/// Eleven prompts of 1 to 20 tokens after a beginning that is long enough to be shared, 300 tokens.
+fn prompts_with_one_beginning() -> Vec<Prompt> {
+    let mut all = prompts();
+    all.truncate(11);
+    all.iter_mut().for_each(|prompt| prompt.ids.splice(..40, ids(300, 3)).for_each(drop));
+    all
+}
+
+/// Of keys and values.
+fn bytes_per_token(model: &Model) -> usize {
+    Runner::new(model, 1).unwrap().space.bytes_per_token()
 }
 
 /// Four choices for each prompt: single tokens for some, up to three tokens for others.

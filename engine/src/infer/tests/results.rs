@@ -1,6 +1,7 @@
 //! What comes out is what the plain network gives.
 
 use super::*;
+use crate::infer::memory::ceiling;
 use crate::infer::{End, InferError, sampling, windows};
 use crate::{Error, infer};
 
@@ -136,6 +137,21 @@ fn libtorchs_attention_gives_the_same_texts() {
         let ours = texts(&model, &prompts, &greedy(), &options(7));
         let theirs = infer::cache::with_torch(|| texts(&model, &prompts, &greedy(), &options(7)));
         assert_eq!(ours, theirs, "{name}");
+    }
+}
+
+#[test]
+fn libtorchs_rows_share_a_beginning_where_copies_have_no_room() {
+    for name in MODELS {
+        let (model, prompts) = (model(name), prompts_with_one_beginning());
+        let ours = texts(&model, &prompts, &greedy(), &options(7));
+        let bytes = bytes_per_token(&model);
+        // The beginning and no whole row: nine rows of up to 20 + 12 tokens of their own, of which seven are wanted.
+        for tokens in [300, 320] {
+            let small = Options { batch_size: 7, cache_bytes: Some(tokens * bytes) };
+            let shared = || infer::cache::with_torch(|| texts(&model, &prompts, &greedy(), &small));
+            assert_eq!(ceiling::with(tokens, shared), (ours.clone(), 0), "{name} {tokens}");
+        }
     }
 }
 
