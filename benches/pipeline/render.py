@@ -21,7 +21,8 @@ def render(work, output):
     parts = [
         "# The pipeline, step by step",
         "Made by `benches/pipeline.py`; [benches/README.md](../../benches/README.md) says what and how. Seconds are medians"
-        " of the repetitions, least and most in brackets; each step was done once before without being counted.",
+        " of the repetitions, least and most in brackets; each step was done once before without being counted, but where there"
+        " is one repetition. Memory is the most that the engine has had up to then.",
         f"The reference is the paper's public code ({REFERENCE}); the floor is arithmetic at the rates measured on that GPU.",
     ]
     parts += [section(json.loads(setting), device, lines) for (setting, device), lines in groups.items()]
