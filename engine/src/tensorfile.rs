@@ -74,7 +74,7 @@ pub enum TensorFileError {
         /// What is there.
         got: String,
         /// What is accepted.
-        expected: &'static str,
+        expected: String,
     },
     /// A tensor holds NaN or infinity.
     #[error("{}: tensor `{name}` holds {value} at element {position} (counted row by row from 0)", path.display())]
@@ -231,13 +231,13 @@ impl TensorFile {
 
     /// All elements of a tensor stored as I64.
     pub fn i64s(&self, name: &str) -> Result<Vec<i64>, TensorFileError> {
-        self.check_dtype(name, Dtype::I64, "I64")?;
+        self.check_dtype(name, Dtype::I64)?;
         Ok(self.bytes(name)?.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect())
     }
 
     /// All elements of a tensor stored as I32.
     pub fn i32s(&self, name: &str) -> Result<Vec<i32>, TensorFileError> {
-        self.check_dtype(name, Dtype::I32, "I32")?;
+        self.check_dtype(name, Dtype::I32)?;
         Ok(self.bytes(name)?.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b)).collect())
     }
 
@@ -252,18 +252,22 @@ impl TensorFile {
     }
 
     /// Fails unless the tensor is there in this number format, called `expected` in the message.
-    pub fn check_dtype(
-        &self,
-        name: &str,
-        dtype: Dtype,
-        expected: &'static str,
-    ) -> Result<(), TensorFileError> {
-        if self.info(name)?.dtype == dtype { Ok(()) } else { Err(self.dtype_error(name, expected)) }
+    pub fn check_dtype(&self, name: &str, dtype: Dtype) -> Result<(), TensorFileError> {
+        if self.info(name)?.dtype == dtype {
+            Ok(())
+        } else {
+            Err(self.dtype_error(name, format!("{dtype:?}")))
+        }
     }
 
-    fn dtype_error(&self, name: &str, expected: &'static str) -> TensorFileError {
+    fn dtype_error(&self, name: &str, expected: impl Into<String>) -> TensorFileError {
         let got = self.metadata.info(name).map(|i| format!("{:?}", i.dtype)).unwrap_or_default();
-        TensorFileError::Dtype { path: self.path.clone(), name: name.to_owned(), got, expected }
+        TensorFileError::Dtype {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            got,
+            expected: expected.into(),
+        }
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo, TensorFileError> {

@@ -9,7 +9,7 @@
 
 use crate::command::CommandParams;
 use crate::task::{CalibrateParams, EvaluateParams};
-use crate::units::{Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, Seed};
+use crate::units::{Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, Seed, SparseRatio, Threshold};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -233,7 +233,7 @@ pub enum Grid {
 }
 
 /// Quantizes every linear weight; with an input `mask`, the masked weights stay in 16 bit.
-/// Inputs: `model`; `calibration` for GPTQ; `mask` for mixed precision.
+/// Inputs: `model`; `calibration` or `gradients` as [`RoundingParams::needs`] says; `mask` for mixed precision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuantizeParams {
@@ -242,12 +242,13 @@ pub struct QuantizeParams {
     /// Columns that share a grid; a whole row when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_size: Option<GroupSize>,
-    /// How ranges are found.
-    pub grid: Grid,
+    /// How ranges are found; absent where codes stand for something else than grids of rows or groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
     /// How codes are chosen, with the method's own parameters.
     pub rounding: RoundingParams,
     /// Number format of the forward passes that collect statistics (weights are always quantized in f32).
-    /// Absent for RTN, which runs none.
+    /// Absent where none are run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dtype: Option<DType>,
 }
@@ -266,7 +267,83 @@ pub enum RoundingParams {
         block_size: BlockSize,
         /// Recollect statistics after each of {k,v,q}, {o}, {up,gate}, {down} instead of once per block.
         true_sequential: bool,
+        /// In which order columns are quantized.
+        #[serde(default, skip_serializing_if = "Order::is_natural")]
+        order: Order,
     },
+    /// SpQR (arXiv 2306.03078): GPTQ with small groups whose grids are quantized, and outliers by what they cost.
+    Spqr {
+        /// As in GPTQ.
+        damp: Damp,
+        /// As in GPTQ.
+        block_size: BlockSize,
+        /// As in GPTQ.
+        true_sequential: bool,
+        /// As in GPTQ.
+        #[serde(default, skip_serializing_if = "Order::is_natural")]
+        order: Order,
+        /// Bits of a group's scale and of its zero point.
+        stats_bits: Bits,
+        /// Squared error above which a weight stays in 16 bit, relative to the mean over the matrix; 0 for none.
+        outlier_threshold: Threshold,
+    },
+    /// SqueezeLLM (arXiv 2306.07629): for each row values of its own, and a sparse part.
+    Squeezellm {
+        /// Share of all weights that stay in 16 bit for their magnitude.
+        magnitude_ratio: SparseRatio,
+        /// Share of each matrix that stays in 16 bit for its Fisher information.
+        fisher_ratio: SparseRatio,
+    },
+}
+
+/// An order of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// As the weight has them.
+    #[default]
+    Natural,
+    /// By descending diagonal of the Hessian: GPTQ's act_order, also called desc_act.
+    Activity,
+}
+
+impl Order {
+    /// Whether it is the default.
+    pub fn is_natural(&self) -> bool {
+        *self == Order::Natural
+    }
+}
+
+/// What a way of rounding reads beside the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A calibration set, which is passed through the model.
+    Calibration,
+    /// A sum of gradients.
+    Gradients(Reduction),
+}
+
+impl RoundingParams {
+    /// What it reads beside the model.
+    pub fn needs(&self) -> Needs {
+        match self {
+            RoundingParams::Rtn => Needs::Nothing,
+            RoundingParams::Gptq { .. } | RoundingParams::Spqr { .. } => Needs::Calibration,
+            RoundingParams::Squeezellm { .. } => Needs::Gradients(Reduction::Square),
+        }
+    }
+
+    /// Its name in YAML and tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RoundingParams::Rtn => "rtn",
+            RoundingParams::Gptq { .. } => "gptq",
+            RoundingParams::Spqr { .. } => "spqr",
+            RoundingParams::Squeezellm { .. } => "squeezellm",
+        }
+    }
 }
 
 /// What is summed over the calibration set, per linear weight.

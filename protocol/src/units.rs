@@ -117,7 +117,7 @@ integer_unit!(
 );
 
 macro_rules! decimal_unit {
-    ($(#[$doc:meta])* $name:ident, $maximum:literal, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $with_zero:literal, $maximum:literal, $expected:literal) => {
         $(#[$doc])*
         ///
         /// A decimal, never a binary fraction: `0.0035`, `0.00350` and `3.5e-3` are one value, and its text, which
@@ -131,9 +131,10 @@ macro_rules! decimal_unit {
 
             /// Checks the range.
             pub fn new(value: Decimal) -> Result<Self, UnitError> {
-                let is_positive = value.is_sign_positive() && !value.is_zero();
-                if is_positive && value <= Decimal::from($maximum) {
-                    Ok(Self(value.normalize()))
+                // A zero may have a sign.
+                let in_range = if value.is_zero() { $with_zero } else { value.is_sign_positive() };
+                if in_range && value <= Decimal::from($maximum) {
+                    Ok(Self(value.abs().normalize()))
                 } else {
                     Err(UnitError { found: value.to_string(), expected: $expected })
                 }
@@ -205,8 +206,9 @@ macro_rules! decimal_unit {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let minimum = if $with_zero { "minimum" } else { "exclusiveMinimum" };
                 schemars::json_schema!({
-                    "type": "number", "exclusiveMinimum": 0, "maximum": $maximum, "description": $expected
+                    "type": "number", minimum: 0, "maximum": $maximum, "description": $expected
                 })
             }
         }
@@ -216,24 +218,42 @@ macro_rules! decimal_unit {
 decimal_unit!(
     /// Share of the linear weights kept in 16 bit (arXiv 2504.07389: about 0.0035).
     OutlierRatio,
+    false,
     1,
     "an outlier ratio above 0 and at most 1"
 );
 decimal_unit!(
+    /// Share of the linear weights in a sparse part that a method may do without.
+    SparseRatio,
+    true,
+    1,
+    "a share from 0 to 1"
+);
+decimal_unit!(
+    /// A squared error relative to the mean; 0 stands for none.
+    Threshold,
+    true,
+    1_000_000,
+    "a threshold from 0 to 1000000"
+);
+decimal_unit!(
     /// GPTQ's damping as a share of the Hessian's mean diagonal.
     Damp,
+    false,
     1,
     "a damping above 0 and at most 1"
 );
 decimal_unit!(
     /// What logits are divided by before sampling.
     Temperature,
+    false,
     100,
     "a temperature above 0 and at most 100"
 );
 decimal_unit!(
     /// Nucleus sampling (arXiv 1904.09751): the most likely tokens whose probabilities first reach this sum stay.
     TopP,
+    false,
     1,
     "a top_p above 0 and at most 1"
 );
@@ -241,12 +261,24 @@ decimal_unit!(
 impl OutlierRatio {
     /// Exactly floor(ratio · n).
     pub fn count_of(self, n: u64) -> u64 {
-        let (mantissa, divisor) = (self.0.mantissa().unsigned_abs(), 10u128.pow(self.0.scale()));
-        // mantissa <= divisor <= 10^28 < 2^94, so that a product with 32 bits fits; the quotient is at most n.
-        let (high, low) = (u128::from(n >> 32), u128::from(n & 0xffff_ffff));
-        let (quotient, remainder) = (mantissa * high / divisor, mantissa * high % divisor);
-        ((quotient << 32) + ((remainder << 32) + mantissa * low) / divisor) as u64
+        share_of(self.0, n)
     }
+}
+
+impl SparseRatio {
+    /// Exactly floor(ratio · n).
+    pub fn count_of(self, n: u64) -> u64 {
+        share_of(self.0, n)
+    }
+}
+
+/// Exactly floor(ratio · n), of a ratio from 0 to 1.
+fn share_of(ratio: Decimal, n: u64) -> u64 {
+    let (mantissa, divisor) = (ratio.mantissa().unsigned_abs(), 10u128.pow(ratio.scale()));
+    // mantissa <= divisor <= 10^28 < 2^94, so that a product with 32 bits fits; the quotient is at most n.
+    let (high, low) = (u128::from(n >> 32), u128::from(n & 0xffff_ffff));
+    let (quotient, remainder) = (mantissa * high / divisor, mantissa * high % divisor);
+    ((quotient << 32) + ((remainder << 32) + mantissa * low) / divisor) as u64
 }
 
 /// Number format of computation.

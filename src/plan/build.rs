@@ -7,7 +7,7 @@ use super::source::{self, SourceProblem};
 use crate::digest::canonical_json;
 use crate::hub::Hub;
 use crate::spec::dataset::{Content, Dataset, Decoding, Measure, Part, Task};
-use crate::spec::experiment::{CalibrationSampling, Each, Method, Tacq, Uniform};
+use crate::spec::experiment::{CalibrationSampling, Each, Method, Quantizer, Tacq};
 use crate::spec::{Experiment, Position, Trial, model_names, trials};
 use crate::stage_key::{StageKey, canonical_params, key_of};
 use crate::store::SourceDigests;
@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::{
-    DownloadParams, GradientsParams, LocalFiles, QuantizeParams, Reduction, RoundingParams, SaliencyParams,
-    Score, SelectParams,
+    DownloadParams, GradientsParams, LocalFiles, Needs, QuantizeParams, Reduction, SaliencyParams, Score,
+    SelectParams,
 };
 use tacq_protocol::task::{
     CalibrateParams, CalibrationData, EvaluateParams, Sampling, TaskParams, TextFormat,
@@ -120,9 +120,8 @@ impl Builder<'_> {
     fn trial(&mut self, trial: Trial, of_models: &[Artifacts]) -> PlannedTrial {
         let model = self.model(trial.model);
         let checkpoint = match (&trial.method, trial.bits) {
-            (Some(Method::Uniform(uniform)), Some(bits)) => {
-                let calibration = self.calibration_for(uniform, &trial, model);
-                Some(self.quantize(&trial, model, calibration, uniform, bits))
+            (Some(Method::Quantizer(quantizer)), Some(bits)) => {
+                Some(self.quantize(&trial, model, quantizer, bits))
             }
             (Some(Method::Tacq(tacq)), Some(bits)) => Some(self.tacq(&trial, model, tacq, bits)),
             _ => None,
@@ -146,8 +145,7 @@ impl Builder<'_> {
 
     /// Saliency, mask and mixed-precision checkpoint (arXiv 2504.07389, section 3).
     fn tacq(&mut self, trial: &Trial, model: StageId, tacq: &Tacq, bits: Bits) -> StageId {
-        let calibration = self.calibration_for(&tacq.quantizer, trial, model);
-        let saliency = self.saliency(trial, model, tacq, calibration, bits);
+        let saliency = self.saliency(trial, model, tacq, bits);
         let mut parts = self.parts(trial);
         parts.extend([Method::Tacq(tacq.clone()).label(), format!("{bits}-bit")]);
         let mask = self.stage(
@@ -155,19 +153,12 @@ impl Builder<'_> {
             StageParams::Select(SelectParams { outlier_ratio: tacq.outlier_ratio }),
             BTreeMap::from([(role::SALIENCY.into(), saliency)]),
         );
-        let mut inputs = BTreeMap::from([(role::MODEL.into(), model), (role::MASK.into(), mask)]);
-        inputs.extend(calibration.map(|id| (role::CALIBRATION.into(), id)));
+        let mut inputs = self.quantizer_inputs(&tacq.quantizer, trial, model);
+        inputs.insert(role::MASK.into(), mask);
         self.stage(&parts, StageParams::MixedQuantize(self.quantize_params(&tacq.quantizer, bits)), inputs)
     }
 
-    fn saliency(
-        &mut self,
-        trial: &Trial,
-        model: StageId,
-        tacq: &Tacq,
-        quantizer_calibration: Option<StageId>,
-        bits: Bits,
-    ) -> StageId {
+    fn saliency(&mut self, trial: &Trial, model: StageId, tacq: &Tacq, bits: Bits) -> StageId {
         let score = tacq.saliency;
         let mut inputs = BTreeMap::from([(role::MODEL.into(), model)]);
         let mut parts = self.parts(trial);
@@ -176,7 +167,7 @@ impl Builder<'_> {
             inputs.insert(role::GRADIENTS.into(), self.gradients(trial, model, reduction));
         }
         if score.needs_uniform() {
-            let uniform = self.quantize(trial, model, quantizer_calibration, &tacq.quantizer, bits);
+            let uniform = self.quantize(trial, model, &tacq.quantizer, bits);
             inputs.insert(role::UNIFORM.into(), uniform);
             parts.push(format!("{bits}-bit"));
         }
@@ -200,32 +191,23 @@ impl Builder<'_> {
         self.stage(&parts, params, inputs)
     }
 
-    fn quantize(
-        &mut self,
-        trial: &Trial,
-        model: StageId,
-        calibration: Option<StageId>,
-        uniform: &Uniform,
-        bits: Bits,
-    ) -> StageId {
-        let mut inputs = BTreeMap::from([(role::MODEL.into(), model)]);
-        let mut parts = vec![self.model_names[trial.model].clone()];
-        if let Some(id) = calibration {
-            inputs.insert(role::CALIBRATION.into(), id);
-            parts = self.parts(trial);
-        }
-        parts.extend([Method::Uniform(uniform.clone()).label(), format!("{bits}-bit")]);
-        self.stage(&parts, StageParams::Quantize(self.quantize_params(uniform, bits)), inputs)
+    fn quantize(&mut self, trial: &Trial, model: StageId, quantizer: &Quantizer, bits: Bits) -> StageId {
+        let inputs = self.quantizer_inputs(quantizer, trial, model);
+        let mut parts = match quantizer.rounding.needs() {
+            Needs::Nothing => vec![self.model_names[trial.model].clone()],
+            Needs::Calibration | Needs::Gradients(_) => self.parts(trial),
+        };
+        parts.extend([Method::Quantizer(quantizer.clone()).label(), format!("{bits}-bit")]);
+        self.stage(&parts, StageParams::Quantize(self.quantize_params(quantizer, bits)), inputs)
     }
 
-    fn quantize_params(&self, uniform: &Uniform, bits: Bits) -> QuantizeParams {
+    fn quantize_params(&self, quantizer: &Quantizer, bits: Bits) -> QuantizeParams {
         QuantizeParams {
             bits,
-            group_size: uniform.group_size,
-            grid: uniform.grid,
-            rounding: uniform.rounding.clone(),
-            dtype: matches!(uniform.rounding, RoundingParams::Gptq { .. })
-                .then_some(self.experiment.run.dtype),
+            group_size: quantizer.group_size,
+            grid: quantizer.grid,
+            rounding: quantizer.rounding.clone(),
+            dtype: (quantizer.rounding.needs() == Needs::Calibration).then_some(self.experiment.run.dtype),
         }
     }
 
@@ -277,11 +259,24 @@ impl Builder<'_> {
         parts
     }
 
-    fn calibration_for(&mut self, uniform: &Uniform, trial: &Trial, model: StageId) -> Option<StageId> {
-        match uniform.rounding {
-            RoundingParams::Rtn => None,
-            RoundingParams::Gptq { .. } => Some(self.calibration(trial, model)),
+    /// What a quantizer reads.
+    fn quantizer_inputs(
+        &mut self,
+        quantizer: &Quantizer,
+        trial: &Trial,
+        model: StageId,
+    ) -> BTreeMap<Role, StageId> {
+        let mut inputs = BTreeMap::from([(role::MODEL.into(), model)]);
+        match quantizer.rounding.needs() {
+            Needs::Nothing => {}
+            Needs::Calibration => {
+                inputs.insert(role::CALIBRATION.into(), self.calibration(trial, model));
+            }
+            Needs::Gradients(reduction) => {
+                inputs.insert(role::GRADIENTS.into(), self.gradients(trial, model, reduction));
+            }
         }
+        inputs
     }
 
     fn calibration(&mut self, trial: &Trial, model: StageId) -> StageId {

@@ -63,7 +63,7 @@ fn coordinates(experiment: &Experiment, planned: &PlannedTrial, models: &[String
     let method = trial.method.as_ref();
     let tacq = method.and_then(|m| match m {
         Method::Tacq(tacq) => Some(tacq),
-        Method::Uniform(_) => None,
+        Method::Quantizer(_) => None,
     });
     Coordinates {
         experiment: experiment.name.clone(),
@@ -72,7 +72,7 @@ fn coordinates(experiment: &Experiment, planned: &PlannedTrial, models: &[String
         method: method.map_or(NO_METHOD, Method::name).to_owned(),
         saliency: tacq.map(|t| t.saliency.to_string()),
         bits: trial.bits.map_or(BASELINE_BITS, |b| b.get()).into(),
-        group_size: method.and_then(|m| m.uniform().group_size).map(|g| g.get()),
+        group_size: method.and_then(|m| m.quantizer().group_size).map(|g| g.get()),
         outlier_ratio: tacq.map(|t| t.outlier_ratio.to_string()),
         variant: method.and_then(Method::variant),
     }

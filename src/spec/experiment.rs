@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tacq_protocol::command::WEIGHTS;
 use tacq_protocol::stage::{Grid, RoundingParams, Score};
-use tacq_protocol::units::{Bits, Damp, GroupSize, NSamples, OutlierRatio, Seed, SeqLen};
+use tacq_protocol::units::{Bits, GroupSize, NSamples, OutlierRatio, Seed, SeqLen};
 
 /// One experiment file, resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,21 +61,21 @@ pub struct ModelSource {
 /// A quantization method with all its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Method {
-    /// Uniform quantization by round to nearest or GPTQ.
-    Uniform(Uniform),
+    /// All weights by one rule.
+    Quantizer(Quantizer),
     /// TaCQ, or one of its ablations: mixed precision by saliency.
     Tacq(Tacq),
 }
 
-/// Parameters of uniform quantization.
+/// A rule by which weights are quantized.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Uniform {
-    /// Round to nearest or GPTQ, with its own parameters.
+pub struct Quantizer {
+    /// How codes are chosen, with the method's own parameters.
     pub rounding: RoundingParams,
     /// Columns that share a grid; a whole row when absent.
     pub group_size: Option<GroupSize>,
-    /// How ranges are found.
-    pub grid: Grid,
+    /// How ranges are found; absent where there are none.
+    pub grid: Option<Grid>,
 }
 
 /// Parameters of TaCQ.
@@ -86,7 +86,7 @@ pub struct Tacq {
     /// What ranks the weights.
     pub saliency: Score,
     /// How the other weights are quantized; also, without the mask, the quantization that saliency contrasts with.
-    pub quantizer: Uniform,
+    pub quantizer: Quantizer,
 }
 
 /// How calibration sets are drawn.
@@ -212,12 +212,4 @@ pub struct Report {
     pub templates: Vec<String>,
     /// Folder that receives tables and rendered templates.
     pub dir: PathBuf,
-}
-
-/// The damping that GPTQ's authors use.
-pub const DEFAULT_DAMP: &str = "0.01";
-
-/// [`DEFAULT_DAMP`] as a value.
-pub fn default_damp() -> Damp {
-    DEFAULT_DAMP.parse().expect("a valid damping")
 }

@@ -20,6 +20,7 @@ mod parse;
 pub mod quantity;
 mod raw;
 mod raw_data;
+mod raw_methods;
 mod raw_remote;
 mod raw_stages;
 mod read;

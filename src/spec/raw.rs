@@ -3,25 +3,19 @@
 //! The comment of a key is its description in editors.
 
 use super::experiment::CalibrationSampling;
-use super::node::{Entry, Node, Value};
 use super::quantity::{Size, Span};
 pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
+pub use super::raw_methods::{Method, Spqr, Squeezellm, Tacq};
 pub use super::raw_remote::Remote;
 pub use super::raw_stages::{OutputPath, Stage, Variables};
-use super::read::{Decode, List, Names, Reader, Spanned, record};
+use super::read::{List, Names, Spanned, record};
 use super::retention::Keep;
 pub use super::scalar::Cpus;
 use super::scalar::{
-    CheckpointSecs, ExperimentName, FilePath, Gpus, Group, MaxJobs, Name, Retries, Template, Threads,
+    CheckpointSecs, ExperimentName, FilePath, Gpus, MaxJobs, Name, Retries, Template, Threads,
 };
 use super::slurm::{Executor, Memory, SlurmOption, SlurmWord, WallTime};
-use super::suggest::suggest;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::borrow::Cow;
-use tacq_protocol::stage::{Grid, Rounding, Score};
-use tacq_protocol::units::{
-    BatchSize, Bits, BlockSize, DType, Damp, Device, NSamples, OutlierRatio, Seed, SeqLen,
-};
+use tacq_protocol::units::{BatchSize, Bits, DType, Device, NSamples, Seed, SeqLen};
 
 record! {
     /// A sweep of post-training quantization.
@@ -64,56 +58,8 @@ record! {
         @required bits: List<Bits>,
         /// Seeds of calibration sampling, of sampled answers and of random saliency. Default: 0.
         seed: List<Seed>,
-        /// Quantization methods: rtn, gptq, tacq; alone or with parameters, which may be lists.
+        /// Quantization methods: rtn, gptq, spqr, squeezellm, tacq; alone or with parameters, which may be lists.
         @required methods: List<Method>,
-    }
-}
-
-record! {
-    /// Round to nearest. Needs no calibration.
-    Rtn is "a mapping of parameters" {
-        /// Columns that share a scale and zero point, or `row`. Default: row.
-        group_size: List<Group>,
-        /// How ranges are found. Default: mse.
-        grid: List<Grid>,
-    }
-}
-
-record! {
-    /// GPTQ (arXiv 2210.17323).
-    Gptq is "a mapping of parameters" {
-        /// Columns that share a scale and zero point, or `row`. Default: row.
-        group_size: List<Group>,
-        /// How ranges are found. Default: mse.
-        grid: List<Grid>,
-        /// Added to the Hessian's diagonal, as a share of its mean. Default: 0.01.
-        damp: List<Damp>,
-        /// Columns between lazy updates. Default: 128.
-        block_size: List<BlockSize>,
-        /// Whether statistics are collected again after each group of layers in a block. Default: true.
-        true_sequential: List<bool>,
-    }
-}
-
-record! {
-    /// TaCQ (arXiv 2504.07389) and its ablations: the most salient weights stay in 16 bit.
-    Tacq is "a mapping of parameters" {
-        /// Share of the linear weights kept in 16 bit, such as 0.0035.
-        @required outlier_ratio: List<OutlierRatio>,
-        /// What ranks the weights. Default: tacq.
-        saliency: List<Score>,
-        /// How the other weights are quantized. Default: gptq.
-        quantizer: List<Rounding>,
-        /// Columns that share a scale and zero point, or `row`. Default: row.
-        group_size: List<Group>,
-        /// How ranges are found. Default: mse.
-        grid: List<Grid>,
-        /// Added to the Hessian's diagonal, as a share of its mean. For gptq only. Default: 0.01.
-        damp: List<Damp>,
-        /// Columns between lazy updates. For gptq only. Default: 128.
-        block_size: List<BlockSize>,
-        /// Whether statistics are collected again after each group of layers in a block. For gptq only. Default: true.
-        true_sequential: List<bool>,
     }
 }
 
@@ -257,104 +203,5 @@ record! {
         evaluate: Kind,
         /// Commands of your own.
         command: Kind,
-    }
-}
-
-/// A method with its parameters as written.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Method {
-    /// `rtn`
-    Rtn(Rtn),
-    /// `gptq`
-    Gptq(Gptq),
-    /// `tacq`
-    Tacq(Box<Tacq>),
-}
-
-impl Method {
-    /// Their names.
-    pub const NAMES: &[&str] = &["rtn", "gptq", "tacq"];
-}
-
-impl Decode for Method {
-    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match &node.value {
-            Value::Text(name) => {
-                method(name, node, &Node { value: Value::Map(Vec::new()), ..node.clone() }, reader)
-            }
-            Value::Map(entries) => match entries.as_slice() {
-                [Entry { key, node: Node { value: Value::Null, place }, .. }] => {
-                    method(key, node, &Node { value: Value::Map(Vec::new()), place: place.clone() }, reader)
-                }
-                [] => {
-                    reader.report(&node.place, "an empty mapping is not a method: rtn, gptq or tacq");
-                    None
-                }
-                [entry] => method(&entry.key, node, &entry.node, reader),
-                _ => {
-                    let keys = entries.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>().join(", ");
-                    let message = format!("a method is one name with its parameters; found the keys: {keys}");
-                    let indented = matches!(entries.first(), Some(Entry { key, node: Node { value: Value::Null, .. }, .. })
-                        if Method::NAMES.contains(&key.as_str()));
-                    let hint = match indented {
-                        true => "indent the parameters deeper than the method's name",
-                        false => "write each method as its own list item: `- name: {parameter: value}`",
-                    };
-                    reader.report_with(&node.place, message, Some(hint.to_owned()));
-                    None
-                }
-            },
-            _ => {
-                reader.unexpected(node, "a method: rtn, gptq or tacq");
-                None
-            }
-        }
-    }
-}
-
-fn method(name: &str, node: &Node, parameters: &Node, reader: &mut Reader) -> Option<Method> {
-    match name {
-        "rtn" => Rtn::decode(parameters, reader).map(Method::Rtn),
-        "gptq" => Gptq::decode(parameters, reader).map(Method::Gptq),
-        "tacq" => Tacq::decode(parameters, reader).map(|tacq| Method::Tacq(Box::new(tacq))),
-        _ => {
-            let names = Method::NAMES.iter().copied();
-            let message = match Score::ALL.iter().find(|score| score.name() == name) {
-                Some(_) => format!("`{name}` is not a method but a saliency of tacq"),
-                None => format!("`{name}` is not a method; known: {}", Method::NAMES.join(", ")),
-            };
-            let hint = match Score::ALL.iter().find(|score| score.name() == name) {
-                Some(_) => Some(format!("write `tacq: {{saliency: {name}, outlier_ratio: …}}`")),
-                None => suggest(name, names).map(|name| format!("did you mean `{name}`?")),
-            };
-            reader.report_with(&node.place, message, hint);
-            None
-        }
-    }
-}
-
-impl JsonSchema for Method {
-    fn schema_name() -> Cow<'static, str> {
-        "Method".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        // `- gptq:` with nothing behind it is `- gptq`.
-        let no_value = json_schema!({ "type": "null" });
-        json_schema!({
-            "anyOf": [
-                { "enum": ["rtn", "gptq"] },
-                {
-                    "type": "object",
-                    "properties": {
-                        "rtn": { "anyOf": [generator.subschema_for::<Rtn>(), no_value] },
-                        "gptq": { "anyOf": [generator.subschema_for::<Gptq>(), no_value] },
-                        "tacq": generator.subschema_for::<Tacq>(),
-                    },
-                    "additionalProperties": false,
-                    "minProperties": 1,
-                    "maxProperties": 1,
-                },
-            ],
-        })
     }
 }

@@ -5,11 +5,11 @@ use super::read::{Decode, Reader, wrong_name};
 use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-use tacq_protocol::stage::{Grid, Rounding, Score};
+use tacq_protocol::stage::{Grid, Order, Rounding, Score};
 use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
     BatchSize, Bits, BlockSize, DType, Damp, Device, FewShot, GroupSize, MaxNewTokens, NExamples, NSamples,
-    NWindows, OutlierRatio, Seed, SeqLen, Temperature, TopP, UnitError,
+    NWindows, OutlierRatio, Seed, SeqLen, SparseRatio, Temperature, Threshold, TopP, UnitError,
 };
 
 use super::experiment::{CalibrationSampling, Each};
@@ -89,7 +89,7 @@ macro_rules! decimals {
         }
     )*};
 }
-decimals!(OutlierRatio, Damp, Temperature, TopP);
+decimals!(OutlierRatio, SparseRatio, Threshold, Damp, Temperature, TopP);
 
 macro_rules! local_integers {
     ($($(#[$doc:meta])* $name:ident, $low:literal, $high:literal, $expected:literal;)*) => {$(
@@ -191,6 +191,7 @@ macro_rules! keywords {
     )*};
 }
 keywords! {
+    Order is "an order" { "natural" => Natural, "activity" => Activity };
     Grid is "a grid" { "mse" => Mse, "minmax" => Minmax };
     Rounding is "a quantizer" { "gptq" => Gptq, "rtn" => Rtn };
     TextFormat is "a text format" {

@@ -52,11 +52,13 @@ fn allowed(text: &str) -> BTreeSet<String> {
 #[test]
 fn schema_has_exactly_the_keys_that_are_read() {
     let schema = schema();
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 17] = [
         (&[], "zzzzzzzz: 1"),
         (&["sweep"], "sweep: {zzzzzzzz: 1}"),
         (&["sweep", "methods", "rtn"], "sweep: {methods: {rtn: {zzzzzzzz: 1}}}"),
         (&["sweep", "methods", "gptq"], "sweep: {methods: {gptq: {zzzzzzzz: 1}}}"),
+        (&["sweep", "methods", "spqr"], "sweep: {methods: {spqr: {zzzzzzzz: 1}}}"),
+        (&["sweep", "methods", "squeezellm"], "sweep: {methods: {squeezellm: {zzzzzzzz: 1}}}"),
         (&["sweep", "methods", "tacq"], "sweep: {methods: {tacq: {zzzzzzzz: 1}}}"),
         (&["datasets"], "datasets: {x: {zzzzzzzz: 1}}"),
         (&["tasks"], "tasks: {x: {zzzzzzzz: 1}}"),
@@ -74,7 +76,7 @@ fn schema_has_exactly_the_keys_that_are_read() {
         assert_eq!(in_schema, allowed(text), "{path:?}");
     }
     let methods: Vec<&str> = keys(&schema, &["sweep", "methods"]).into_iter().collect();
-    assert_eq!(methods, ["gptq", "rtn", "tacq"]);
+    assert_eq!(methods, ["gptq", "rtn", "spqr", "squeezellm", "tacq"]);
 }
 
 /// Each word of an enumeration in the schema is read; the reader's list has no other.
@@ -83,6 +85,7 @@ fn schema_has_exactly_the_words_that_are_read() {
     let schema = schema();
     let cases = [
         ("Grid", "sweep: {methods: {rtn: {grid: zzzzzzzz}}}"),
+        ("Order", "sweep: {methods: {gptq: {order: zzzzzzzz}}}"),
         ("Rounding", "sweep: {methods: {tacq: {quantizer: zzzzzzzz}}}"),
         ("Score", "sweep: {methods: {tacq: {saliency: zzzzzzzz}}}"),
         ("TextFormat", "datasets: {x: {format: zzzzzzzz}}"),

@@ -1,17 +1,20 @@
-//! GPTQ through a model, one decoder block at a time.
+//! GPTQ, and what is built on it, through a model, one decoder block at a time.
 //!
 //! Held are the hidden states of the calibration set at one block boundary, and one block's weights. A block is passed
 //! through once: each group of projections is quantized as soon as its inputs are known, and the pass goes on with the
 //! quantized weights, so statistics are those of the reference's "true sequential" order (k, v, q; o; up, gate; down)
 //! without running the block again for each group.
 
+use super::levels::TwoLevelSpec;
 use super::matrix::{MatrixSpec, QuantizedMatrix};
-use super::{Factor, Hessian, MatrixMask, gptq};
+use super::spqr::SpqrSettings;
+use super::{Factor, Hessian, MatrixMask, gptq, spqr};
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj, Rope};
 use crate::{Result, device};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use tacq_protocol::stage::Order;
 use tacq_protocol::units::Damp;
 use tch::{Device, Tensor};
 
@@ -25,17 +28,33 @@ const DEVICE_TOKENS: usize = 16384;
 /// is computed again. On a GPU, half of what hidden states leave.
 const HOST_KEEP_BYTES: usize = 1 << 30;
 
-/// GPTQ's parameters.
+/// How a matrix is quantized once its inputs' statistics are known.
 #[derive(Debug, Clone, Copy)]
-pub struct GptqSettings {
-    /// Bits, groups and grids.
-    pub spec: MatrixSpec,
+pub enum Rule {
+    /// GPTQ on grids of rows or groups.
+    Gptq(MatrixSpec),
+    /// SpQR.
+    Spqr {
+        /// How grids are laid.
+        spec: TwoLevelSpec,
+        /// What a weight may cost; see [`spqr::SpqrSettings`].
+        outlier_threshold: f64,
+    },
+}
+
+/// The parameters of GPTQ and of what is built on it.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockwiseSettings {
+    /// What is done with a matrix.
+    pub rule: Rule,
     /// Added to the Hessian's diagonal, as a share of its mean.
     pub damp: Damp,
     /// Columns between two updates of the rest.
     pub block_size: usize,
     /// Whether later groups of a block see the earlier ones quantized.
     pub true_sequential: bool,
+    /// The order in which columns are quantized.
+    pub order: Order,
 }
 
 /// A weight to be quantized.
@@ -71,7 +90,7 @@ type Part = fn(&Block, &Tensor, &Rope) -> Result<Tensor>;
 /// The calibration set on its way through the model.
 #[derive(Debug)]
 pub struct Blockwise {
-    settings: GptqSettings,
+    settings: BlockwiseSettings,
     /// Hidden states at the current block boundary, [b, t, hidden] each.
     batches: Vec<Tensor>,
     rope: Rope,
@@ -81,7 +100,7 @@ pub struct Blockwise {
 impl Blockwise {
     /// Embeds the calibration set; `rope` covers its longest sequence.
     pub fn new(
-        settings: GptqSettings,
+        settings: BlockwiseSettings,
         embedding: &Embedding,
         sequences: &Sequences,
         rope: Rope,
@@ -254,7 +273,7 @@ impl Blockwise {
         original: &dyn Fn(Proj) -> Result<Original>,
         done: &mut Quantized,
     ) -> Result<()> {
-        let GptqSettings { spec, damp, block_size, .. } = self.settings;
+        let BlockwiseSettings { rule, damp, block_size, order, .. } = self.settings;
         let mut factor: Option<Factor> = None;
         let mut hessian = Some(hessian);
         for &proj in group {
@@ -262,12 +281,23 @@ impl Blockwise {
             if let Some(hessian) = hessian.take() {
                 let started = Instant::now();
                 let hessian = hessian.finish()?;
-                factor = Some(device::with_full_precision(|| Factor::new(&name, hessian, damp))?);
+                let make = || match order {
+                    Order::Natural => Factor::new(&name, hessian, damp),
+                    Order::Activity => Factor::by_activity(&name, hessian, damp),
+                };
+                factor = Some(device::with_full_precision(make)?);
                 self.timings.factor += started.elapsed();
             }
             let started = Instant::now();
             let factor = factor.as_ref().expect("made for the first projection");
-            let quantize = || gptq::quantize(&name, &weight, factor, spec, block_size, mask);
+            let quantize = || match rule {
+                Rule::Gptq(spec) => gptq::quantize(&name, &weight, factor, spec, block_size, mask),
+                Rule::Spqr { spec, outlier_threshold } => {
+                    let outlier_threshold = (outlier_threshold > 0.0).then_some(outlier_threshold);
+                    let settings = SpqrSettings { spec, outlier_threshold, block_size };
+                    spqr::quantize(&name, &weight, factor, settings)
+                }
+            };
             let (matrix, weights) = device::with_full_precision(quantize)?;
             block.set_weight(proj, &weights)?;
             self.timings.matrices += started.elapsed();

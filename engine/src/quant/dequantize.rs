@@ -1,25 +1,18 @@
 //! Codes → weights, on whatever device.
 
 use super::QuantizedMatrix;
-use super::cuda::{self, Grids};
 use crate::cuda::staging;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// [`QuantizedMatrix::dequantize`] as a tensor f32 [rows, cols] on a device; on a GPU the same operations are done there.
 pub fn dequantize_on(matrix: &QuantizedMatrix, device: Device) -> Result<Tensor, TchError> {
-    let QuantizedMatrix { shape, spec, mask, .. } = matrix;
+    let QuantizedMatrix { shape, mask, .. } = matrix;
     let size = [shape.rows as i64, shape.cols as i64];
     if !device.is_cuda() {
         return Tensor::f_from_slice(&matrix.dequantize())?.f_reshape(size);
     }
-    let groups = [size[0], spec.groups(shape.cols) as i64];
-    let place = |values: &Tensor, size: [i64; 2]| values.f_to_device(device)?.f_view(size);
-    let grids = Grids {
-        scales: place(&Tensor::f_from_slice(&matrix.scales)?, groups)?,
-        zeros: place(&Tensor::f_from_slice(&matrix.zeros)?, groups)?.f_to_kind(Kind::Float)?,
-    };
     let codes = staging::upload(&matrix.codes, device)?.f_view(size)?;
-    let weights = cuda::dequantize(&codes, &grids, *spec, *shape)?;
+    let weights = matrix.levels.on_device(&codes, *shape)?;
     if !mask.is_empty() {
         let positions = mask.positions_on(shape.cols, device)?;
         let values: Vec<f32> = matrix.outliers.iter().map(|value| value.to_f32()).collect();

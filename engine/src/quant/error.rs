@@ -18,6 +18,21 @@ pub enum QuantError {
         /// Input feature.
         col: usize,
     },
+    /// Fisher information that is negative, NaN or infinite.
+    #[error(
+        "the Fisher information of {tensor} is {found} (row {row}, column {col}), expected a finite number from 0 up; \
+         compute gradients in f32, or check the model's files"
+    )]
+    Fisher {
+        /// The weight's name.
+        tensor: String,
+        /// Output feature.
+        row: usize,
+        /// Input feature.
+        col: usize,
+        /// What it is.
+        found: f32,
+    },
     /// The statistics of a layer's inputs are NaN or infinite.
     #[error(
         "the inputs of {tensor} are not finite on the calibration set; compute in f32, or check the model's files"
@@ -68,7 +83,7 @@ impl QuantError {
     /// The failure kind told to the driver.
     pub fn kind(&self) -> FailureKind {
         match self {
-            QuantError::WeightNotFinite { .. } => FailureKind::InvalidInput,
+            QuantError::WeightNotFinite { .. } | QuantError::Fisher { .. } => FailureKind::InvalidInput,
             QuantError::HessianNotFinite { .. } | QuantError::NotPositiveDefinite { .. } => {
                 FailureKind::Numerics
             }

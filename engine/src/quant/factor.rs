@@ -1,8 +1,8 @@
 //! The factor of the inverse Hessian that GPTQ compensates errors with.
 
-use super::QuantError;
+use super::{ColumnOrder, QuantError};
 use tacq_protocol::units::Damp;
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 /// Times that the damping is added before giving up.
 const MAX_DAMPINGS: u32 = 150;
@@ -14,6 +14,8 @@ pub struct Factor {
     pub upper: Tensor,
     /// Whether each input feature was zero on the whole calibration set.
     pub dead: Vec<bool>,
+    /// The order of features in the above, where it is not their own.
+    pub order: Option<ColumnOrder>,
 }
 
 impl Factor {
@@ -34,10 +36,22 @@ impl Factor {
         for _ in 0..MAX_DAMPINGS {
             let _ = diagonal.f_add_(&step).map_err(torch)?;
             if let Some(upper) = inverse_factor(&hessian).map_err(torch)? {
-                return Ok(Factor { upper, dead });
+                return Ok(Factor { upper, dead, order: None });
             }
         }
         Err(QuantError::NotPositiveDefinite { tensor: tensor.to_owned(), attempts: MAX_DAMPINGS })
+    }
+
+    /// [`Self::new`] with features in the order of [`ColumnOrder::by_activity`].
+    pub fn by_activity(tensor: &str, hessian: Tensor, damp: Damp) -> Result<Factor, QuantError> {
+        let sort = || -> Result<(ColumnOrder, Tensor), TchError> {
+            let order = ColumnOrder::by_activity(&hessian.f_diagonal(0, 0, 1)?)?;
+            let sorted = order.sort(&order.sort(&hessian, 0)?, 1)?;
+            Ok((order, sorted))
+        };
+        let (order, sorted) =
+            sort().map_err(|source| QuantError::Torch { tensor: tensor.to_owned(), source })?;
+        Ok(Factor { order: Some(order), ..Factor::new(tensor, sorted, damp)? })
     }
 }
 

@@ -1,7 +1,8 @@
 //! One quantized matrix, unpacked in memory.
 
 use super::MatrixMask;
-use super::grid::{Grid, GridFinder};
+use super::grid::GridFinder;
+use super::levels::{Grids, Levels};
 use half::bf16;
 use rayon::prelude::*;
 use tacq_protocol::stage::Grid as GridKind;
@@ -56,19 +57,15 @@ impl MatrixSpec {
     }
 }
 
-/// Codes, grids and outliers of one matrix.
+/// Codes, what they stand for, and outliers of one matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizedMatrix {
     /// Its shape.
     pub shape: Shape,
-    /// Its grids' layout.
-    pub spec: MatrixSpec,
     /// [rows, cols]; 0 at outliers.
     pub codes: Vec<u8>,
-    /// [rows, groups]
-    pub scales: Vec<f32>,
-    /// [rows, groups]
-    pub zeros: Vec<u8>,
+    /// What the codes stand for.
+    pub levels: Levels,
     /// Where the outliers are.
     pub mask: MatrixMask,
     /// Their values, in the mask's order.
@@ -76,34 +73,22 @@ pub struct QuantizedMatrix {
 }
 
 impl QuantizedMatrix {
-    /// All zero codes, to be filled.
+    /// All zero codes on grids of one, to be filled.
     pub fn zeroed(shape: Shape, spec: MatrixSpec, mask: MatrixMask) -> QuantizedMatrix {
         assert_eq!(mask.rows(), shape.rows, "the mask is of this matrix");
         let grids = shape.rows * spec.groups(shape.cols);
         let outliers = vec![bf16::ZERO; mask.len()];
-        let (codes, scales, zeros) = (vec![0; shape.len()], vec![1.0; grids], vec![0; grids]);
-        QuantizedMatrix { shape, spec, codes, scales, zeros, mask, outliers }
+        let (scales, zeros) = (vec![1.0; grids], vec![0; grids]);
+        let levels = Levels::Grids(Grids { spec, scales, zeros, group_of: None });
+        QuantizedMatrix { shape, codes: vec![0; shape.len()], levels, mask, outliers }
     }
 
-    /// The weights it stands for, row-major: scale·(code − zero), outliers as they are.
-    ///
-    /// Codes become weights in these operations and no others ([`super::dequantize_on`] does them on a GPU): the passes that
-    /// collect statistics and every later reader of the checkpoint see the same numbers.
+    /// The weights it stands for, row-major: those of the codes, outliers as they are.
     pub fn dequantize(&self) -> Vec<f32> {
-        let (cols, group_cols) = (self.shape.cols, self.spec.group_cols(self.shape.cols));
-        let groups = self.spec.groups(cols);
+        let cols = self.shape.cols;
         let mut weights = vec![0.0; self.shape.len()];
         weights.par_chunks_mut(cols).enumerate().for_each(|(row, weights)| {
-            let codes = &self.codes[row * cols..][..cols];
-            for (group, (weights, codes)) in
-                weights.chunks_mut(group_cols).zip(codes.chunks(group_cols)).enumerate()
-            {
-                let at = row * groups + group;
-                let grid = Grid { scale: self.scales[at], zero: f32::from(self.zeros[at]) };
-                for (weight, &code) in weights.iter_mut().zip(codes) {
-                    *weight = grid.value(code);
-                }
-            }
+            self.levels.fill(self.shape, row, &self.codes[row * cols..][..cols], weights);
             let values = &self.outliers[self.mask.range(row)];
             for (&col, value) in self.mask.row(row).iter().zip(values) {
                 weights[col as usize] = value.to_f32();

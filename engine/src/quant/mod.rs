@@ -1,4 +1,4 @@
-//! Quantization of linear weights: uniform grids, round-to-nearest, GPTQ, and the packed checkpoint.
+//! Quantization of linear weights: what codes stand for, the methods that choose them, and the packed checkpoint.
 //!
 //! Everything here works on one matrix at a time and on plain parameters; which matrices, in which order and on what
 //! statistics is the business of the `quantize` stage.
@@ -12,9 +12,13 @@ mod factor;
 pub mod gptq;
 pub mod grid;
 mod hessian;
+pub mod levels;
 mod mask;
 mod matrix;
+mod order;
 mod rtn;
+pub mod spqr;
+pub mod squeezellm;
 #[cfg(test)]
 pub mod testing;
 
@@ -22,6 +26,8 @@ pub use dequantize::dequantize_on;
 pub use error::QuantError;
 pub use factor::Factor;
 pub use hessian::Hessian;
+pub use levels::{Levels, Scheme};
 pub use mask::MatrixMask;
 pub use matrix::{MatrixSpec, QuantizedMatrix, Shape};
+pub use order::ColumnOrder;
 pub use rtn::round_to_nearest;

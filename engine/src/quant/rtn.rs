@@ -1,6 +1,7 @@
 //! Round to nearest: each weight to its grid's closest level, without calibration data.
 
 use super::grid::Scratch;
+use super::levels::Grids;
 use super::mask::replace_outliers_by_mean;
 use super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
 use super::{MatrixMask, QuantError};
@@ -19,12 +20,12 @@ pub fn round_to_nearest(
     let mut result = QuantizedMatrix::zeroed(shape, spec, mask);
     let (cols, groups) = (shape.cols, spec.groups(shape.cols));
     let (finder, group_cols) = (spec.finder(), spec.group_cols(shape.cols));
-    let mask = &result.mask;
-    result
-        .codes
+    let QuantizedMatrix { codes, levels, mask, .. } = &mut result;
+    let Grids { scales, zeros, .. } = levels.grids_mut();
+    codes
         .par_chunks_mut(cols)
-        .zip(result.scales.par_chunks_mut(groups))
-        .zip(result.zeros.par_chunks_mut(groups))
+        .zip(scales.par_chunks_mut(groups))
+        .zip(zeros.par_chunks_mut(groups))
         .enumerate()
         .for_each_init(
             || (Vec::new(), Scratch::default()),
@@ -81,7 +82,7 @@ mod tests {
             let groups = spec.groups(shape.cols);
             for (at, (&exact, rounded)) in weights.iter().zip(result.dequantize()).enumerate() {
                 let (row, col) = (at / shape.cols, at % shape.cols);
-                let scale = result.scales[row * groups + col / spec.group_cols(shape.cols)];
+                let scale = result.levels.grids().scales[row * groups + col / spec.group_cols(shape.cols)];
                 // A 16-bit scale is up to 2^-11 smaller, so the range may end that much earlier.
                 let slack = if group.is_some() { 0.5 * 2f32.powi(bits as i32 - 10) } else { 0.0 };
                 assert!(
@@ -102,7 +103,7 @@ mod tests {
         let masked = round_to_nearest("w", &weights, shape, spec(3, None), mask).unwrap();
         let uniform = round_to_nearest("w", &plain, shape, spec(3, None), MatrixMask::empty(2)).unwrap();
         assert_eq!(masked.dequantize()[70], 50.0);
-        assert!(masked.scales[1] < 2.0 * uniform.scales[1]);
+        assert!(masked.levels.grids().scales[1] < 2.0 * uniform.levels.grids().scales[1]);
         assert_eq!(masked.codes[..64], uniform.codes[..64]);
     }
 

@@ -95,7 +95,7 @@ pub(super) fn bytes<T: Sync, const N: usize>(values: &[T], of: impl Fn(&T) -> [u
 /// At most as many as there are.
 pub fn read_best(folder: &Path, wanted: u64, weights: u64) -> Result<BestIndices, SaliencyError> {
     let tensors = TensorFile::open(&folder.join(file::CANDIDATES))?;
-    tensors.check_dtype("index", Dtype::I64, "I64")?;
+    tensors.check_dtype("index", Dtype::I64)?;
     let list = tensors.bytes("index")?.as_chunks().0;
     let ranked = list.len() as u64;
     let mut indices: Vec<i64> = list

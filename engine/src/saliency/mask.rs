@@ -24,7 +24,7 @@ impl Mask {
     pub fn open(folder: &Path, layout: &WeightLayout) -> Result<Mask, SaliencyError> {
         check_layout(folder, layout)?;
         let indices = TensorFile::open(&folder.join(file::MASK))?;
-        indices.check_dtype("index", Dtype::I64, "I64")?;
+        indices.check_dtype("index", Dtype::I64)?;
         let starts = starts(layout);
         let mask = Mask { indices, starts, cols: layout.tensors.iter().map(|t| t.cols).collect() };
         let total = mask.starts.last().copied().unwrap_or(0);

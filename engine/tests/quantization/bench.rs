@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tacq_engine::data::Sequences;
+use tacq_engine::model::ModelConfig;
 use tacq_engine::model::cache::ModelCache;
+use tacq_engine::model::layout::linear_weights;
 use tacq_engine::stages::{self, Context, Sink};
+use tacq_engine::tensorfile::{TensorSpec, TensorWriter};
 use tacq_protocol::artifact::role;
-use tacq_protocol::stage::{Grid, QuantizeParams, RoundingParams, SaliencyParams, Score, SelectParams};
+use tacq_protocol::stage::{
+    Grid, Order, QuantizeParams, RoundingParams, SaliencyParams, Score, SelectParams,
+};
 use tacq_protocol::units::{Bits, DType, Device, GroupSize};
 use tacq_protocol::{Event, Request, Run, StageParams};
 use tacq_testkit::{Size, random_llama};
@@ -81,6 +86,22 @@ impl Bench {
         self.run(StageParams::Quantize(params), &[(role::CALIBRATION, "calibration")], output)
     }
 
+    /// Writes gradients of the model, `change` applied to each by global index.
+    pub fn write_gradients(&self, folder: &str, change: impl Fn(u64, f32) -> f32) {
+        let config = ModelConfig::read(&self.at("model")).unwrap();
+        let specs: Vec<TensorSpec> = linear_weights(&config)
+            .iter()
+            .map(|w| TensorSpec::new(&w.name, safetensors::Dtype::F32, &[w.rows as u64, w.cols as u64]))
+            .collect();
+        fs::create_dir(self.at(folder)).unwrap();
+        let mut writer =
+            TensorWriter::create(&self.at(folder).join("gradients.safetensors"), &specs).unwrap();
+        for index in 0..SIZE.linear_weights() as u64 {
+            writer.write(&change(index, gradient(index)).to_le_bytes()).unwrap();
+        }
+        writer.commit().unwrap();
+    }
+
     /// The mask of the best weights by `score`.
     pub fn mask(&self, score: Score, ratio: &str, output: &str) {
         let params = SaliencyParams { score, candidates: "0.5".parse().unwrap(), seed: None };
@@ -90,15 +111,21 @@ impl Bench {
     }
 }
 
+/// Made-up gradients: whole numbers, so that many scores are equal.
+pub fn gradient(index: u64) -> f32 {
+    (index * 2_654_435_761 % 5) as f32
+}
+
 pub fn gptq(bits: u64, group: Option<u64>, true_sequential: bool) -> QuantizeParams {
     QuantizeParams {
         bits: Bits::new(bits).unwrap(),
         group_size: group.map(|g| GroupSize::new(g).unwrap()),
-        grid: Grid::Mse,
+        grid: Some(Grid::Mse),
         rounding: RoundingParams::Gptq {
             damp: "0.01".parse().unwrap(),
             block_size: tacq_protocol::units::BlockSize::new(32).unwrap(),
             true_sequential,
+            order: Order::Natural,
         },
         dtype: Some(DType::F32),
     }

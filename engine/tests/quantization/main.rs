@@ -4,3 +4,4 @@ mod bench;
 mod naive;
 mod quantize;
 mod saliency;
+mod squeezellm;

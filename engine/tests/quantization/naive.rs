@@ -10,7 +10,7 @@ use tacq_engine::data::Sequences;
 use tacq_engine::model::layout::linear_weights;
 use tacq_engine::model::{Block, LinearSource, Model, Proj, Rope};
 use tacq_engine::quant::checkpoint::Checkpoint;
-use tacq_engine::quant::{Factor, MatrixMask, QuantizedMatrix, gptq};
+use tacq_engine::quant::{Factor, MatrixMask, QuantizedMatrix, Scheme, gptq};
 use tch::{Device, Kind, Tensor};
 
 /// The input of a projection for hidden states at the block's start.
@@ -33,6 +33,7 @@ pub fn quantize(
     true_sequential: bool,
 ) -> BTreeMap<String, QuantizedMatrix> {
     let _no_grad = tch::no_grad_guard();
+    let Scheme::Grids(spec) = checkpoint.scheme() else { panic!("GPTQ's codes stand on grids") };
     let mut model = Model::load(model, Kind::Float, Device::Cpu, None).unwrap();
     let sequences = Sequences::read(calibration).unwrap();
     let rope = model.rope(sequences.longest() as i64).unwrap();
@@ -58,8 +59,7 @@ pub fn quantize(
                 let weight = &original.linear(proj).weight;
                 let rows = weight.size()[0] as usize;
                 let (matrix, _) =
-                    gptq::quantize("w", weight, &factor, checkpoint.spec(), 128, MatrixMask::empty(rows))
-                        .unwrap();
+                    gptq::quantize("w", weight, &factor, spec, 128, MatrixMask::empty(rows)).unwrap();
                 let name = &names[7 * layer + proj as usize].name;
                 block.set_weight(proj, &checkpoint.linear(name, Device::Cpu).unwrap().unwrap()).unwrap();
                 result.insert(name.clone(), matrix);

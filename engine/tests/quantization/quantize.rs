@@ -17,7 +17,7 @@ use tch::{Device, Kind, Tensor};
 const EQUAL_CODES: f64 = 0.999;
 
 fn spec(params: &QuantizeParams) -> MatrixSpec {
-    MatrixSpec { bits: params.bits, group_size: params.group_size, grid: params.grid }
+    MatrixSpec { bits: params.bits, group_size: params.group_size, grid: params.grid.unwrap() }
 }
 
 fn open(bench: &Bench, output: &str) -> Checkpoint {

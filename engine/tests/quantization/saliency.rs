@@ -1,9 +1,8 @@
-use crate::bench::{Bench, SIZE, read, rtn};
-use std::fs;
+use crate::bench::{Bench, SIZE, gradient, read, rtn};
 use tacq_engine::model::layout::linear_weights;
 use tacq_engine::model::{ModelConfig, Weights};
 use tacq_engine::quant::checkpoint::Checkpoint;
-use tacq_engine::tensorfile::{TensorFile, TensorSpec, TensorWriter};
+use tacq_engine::tensorfile::TensorFile;
 use tacq_protocol::StageParams;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::{SaliencyParams, Score, SelectParams};
@@ -17,26 +16,6 @@ fn ranking(score: Score, candidates: &str) -> StageParams {
 
 fn selection(ratio: &str) -> StageParams {
     StageParams::Select(SelectParams { outlier_ratio: ratio.parse().unwrap() })
-}
-
-/// Made-up gradients: whole numbers, so that many scores are equal.
-fn gradient(index: u64) -> f32 {
-    (index * 2_654_435_761 % 5) as f32
-}
-
-/// Writes gradients of the bench's model, `change` applied to each by global index.
-fn write_gradients(bench: &Bench, folder: &str, change: impl Fn(u64, f32) -> f32) {
-    let config = ModelConfig::read(&bench.at("model")).unwrap();
-    let specs: Vec<TensorSpec> = linear_weights(&config)
-        .iter()
-        .map(|w| TensorSpec::new(&w.name, safetensors::Dtype::F32, &[w.rows as u64, w.cols as u64]))
-        .collect();
-    fs::create_dir(bench.at(folder)).unwrap();
-    let mut writer = TensorWriter::create(&bench.at(folder).join("gradients.safetensors"), &specs).unwrap();
-    for index in 0..SIZE.linear_weights() as u64 {
-        writer.write(&change(index, gradient(index)).to_le_bytes()).unwrap();
-    }
-    writer.commit().unwrap();
 }
 
 /// All weights of the model, and those of the checkpoint `uniform`, in global order.
@@ -62,7 +41,7 @@ fn candidates(bench: &Bench, folder: &str) -> (Vec<i64>, Vec<f32>) {
 #[test]
 fn candidates_are_those_of_a_full_sort() {
     let bench = Bench::new();
-    write_gradients(&bench, "gradients", |_, g| g);
+    bench.write_gradients("gradients", |_, g| g);
     bench.run(StageParams::Quantize(rtn(3)), &[], "uniform").unwrap();
     let (w, q) = all_weights(&bench);
     let inputs = [(role::GRADIENTS, "gradients"), (role::UNIFORM, "uniform")];
@@ -140,7 +119,7 @@ fn random_rankings_depend_on_the_seed_alone() {
 #[test]
 fn gradients_that_are_not_numbers_are_refused() {
     let bench = Bench::new();
-    write_gradients(&bench, "gradients", |index, g| if index == 4096 + 70 { f32::NAN } else { g });
+    bench.write_gradients("gradients", |index, g| if index == 4096 + 70 { f32::NAN } else { g });
     let error =
         bench.run(ranking(Score::AbsGrad, "0.05"), &[(role::GRADIENTS, "gradients")], "x").unwrap_err();
     assert!(error.contains("k_proj") && error.contains("NaN"), "{error}");

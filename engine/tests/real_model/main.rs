@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tacq_engine::model::Model;
 use tacq_protocol::artifact::{Metrics, file, role};
-use tacq_protocol::stage::{GradientsParams, Grid, QuantizeParams, Reduction, RoundingParams};
+use tacq_protocol::stage::{GradientsParams, Grid, Order, QuantizeParams, Reduction, RoundingParams};
 use tacq_protocol::task::{
     CalibrateParams, CalibrationData, EvaluateParams, Sampling, TaskParams, TextFormat,
 };
@@ -175,11 +175,12 @@ fn three_bit_gptq_costs_what_it_costs_the_reference() {
     let params = QuantizeParams {
         bits: Bits::new(3).unwrap(),
         group_size: None,
-        grid: Grid::Mse,
+        grid: Some(Grid::Mse),
         rounding: RoundingParams::Gptq {
             damp: "0.01".parse().unwrap(),
             block_size: BlockSize::new(128).unwrap(),
             true_sequential: true,
+            order: Order::Natural,
         },
         dtype: Some(DType::F32),
     };

@@ -1,4 +1,5 @@
 use crate::quant::Shape;
+use crate::quant::levels::BadLevel;
 use crate::tensorfile::TensorFileError;
 use std::path::PathBuf;
 use tacq_protocol::FailureKind;
@@ -66,31 +67,26 @@ pub enum CheckpointError {
         /// Rows and columns in the model.
         expected: (usize, usize),
     },
-    /// A scale that is not a positive, finite number.
-    #[error("{}: scale {position} of `{name}` is {found}, expected a positive, finite number", path.display())]
-    Scale {
+    /// A number that no quantization writes.
+    #[error(
+        "{}: number {} of `{name}.{}` is {}, expected {}",
+        path.display(), bad.position, bad.part, bad.found, bad.expected
+    )]
+    Level {
         /// The file.
         path: PathBuf,
         /// The weight.
         name: String,
-        /// Which scale, row by row.
-        position: usize,
         /// What it is.
-        found: f32,
+        bad: BadLevel,
     },
-    /// A zero point that is no code.
-    #[error("{}: zero point {position} of `{name}` is {found}, expected at most {max_code}", path.display())]
-    Zero {
+    /// Columns of groups that there are not.
+    #[error("{}: `{name}.group_of` names groups that `{name}` does not have", path.display())]
+    GroupOf {
         /// The file.
         path: PathBuf,
         /// The weight.
         name: String,
-        /// Which zero point, row by row.
-        position: usize,
-        /// What it is.
-        found: u8,
-        /// The largest code.
-        max_code: u8,
     },
     /// An outlier beyond the matrix.
     #[error("{}: an outlier of `{name}` is at position {position}, but the matrix has {len} weights", path.display())]

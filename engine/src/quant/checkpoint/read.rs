@@ -1,37 +1,34 @@
 //! Reading packed checkpoints: everything a file claims is checked before it is used.
 
-use super::{CheckpointError, FORMAT, VERSION, bits, gaps, row_bytes};
+use super::{CheckpointError, FORMAT, VERSION, bits, gaps, row_bytes, scheme};
 use crate::model::LinearSource;
-use crate::quant::grid::max_code;
-use crate::quant::{MatrixMask, MatrixSpec, QuantizedMatrix, Shape, dequantize_on};
+use crate::quant::{MatrixMask, QuantizedMatrix, Scheme, Shape, dequantize_on};
 use crate::tensorfile::TensorFile;
-use half::{bf16, f16};
+use half::bf16;
 use rayon::prelude::*;
 use safetensors::Dtype;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tacq_protocol::artifact::{TensorShape, WeightLayout};
-use tacq_protocol::stage::Grid;
-use tacq_protocol::units::{Bits, GroupSize};
 use tch::{Device, Tensor};
 
 /// An open checkpoint. Its header is checked; each weight's contents are when it is loaded.
 #[derive(Debug)]
 pub struct Checkpoint {
     file: TensorFile,
-    spec: MatrixSpec,
+    scheme: Scheme,
     layout: WeightLayout,
 }
 
 impl Checkpoint {
-    /// Opens a file and checks its header: format, spec, layout, and type and shape of every tensor.
+    /// Opens a file and checks its header: format, scheme, layout, and type and shape of every tensor.
     pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
         let file = TensorFile::open(path)?;
         let header = Header { file: &file };
         header.check_format()?;
-        let spec = header.spec()?;
+        let scheme = header.scheme()?;
         let layout = header.layout()?;
-        let checkpoint = Checkpoint { file, spec, layout };
+        let checkpoint = Checkpoint { file, scheme, layout };
         let mut known = BTreeSet::new();
         for tensor in &checkpoint.layout.tensors {
             let shape = Shape { rows: tensor.rows as usize, cols: tensor.cols as usize };
@@ -43,9 +40,9 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Bits, groups and grid of its weights.
-    pub fn spec(&self) -> MatrixSpec {
-        self.spec
+    /// What the codes of its weights stand for.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Its weights, in order.
@@ -74,12 +71,22 @@ impl Checkpoint {
         let mut codes = vec![0; shape.len()];
         codes
             .par_chunks_mut(shape.cols)
-            .zip(bytes("codes")?.par_chunks(row_bytes(self.spec, shape)))
-            .for_each(|(codes, packed)| bits::unpack(packed, self.spec.bits.get(), codes));
-        let scales = self.scales(name, bytes("scales")?)?;
-        let zeros = self.zeros(name, bytes("zeros")?)?;
+            .zip(bytes("codes")?.par_chunks(row_bytes(self.scheme, shape)))
+            .for_each(|(codes, packed)| bits::unpack(packed, self.scheme.bits().get(), codes));
+        let parts = self.scheme.parts(shape);
+        let parts = parts.iter().map(|part| bytes(part.name)).collect::<Result<Vec<_>, _>>()?;
+        let mut levels = self.scheme.read(shape, &parts).map_err(|bad| {
+            let (path, name) = (self.path(), name.to_owned());
+            CheckpointError::Level { path, name, bad }
+        })?;
+        if self.has(name, "group_of") {
+            let group_of = bytes("group_of")?.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b));
+            if !levels.set_group_of(shape, group_of.collect()) {
+                return Err(CheckpointError::GroupOf { path: self.path(), name: name.to_owned() });
+            }
+        }
         let (mask, outliers) = self.outliers(name, shape)?;
-        Ok(QuantizedMatrix { shape, spec: self.spec, codes, scales, zeros, mask, outliers })
+        Ok(QuantizedMatrix { shape, codes, levels, mask, outliers })
     }
 
     /// [`Self::load`] of a weight that must have this shape.
@@ -92,34 +99,9 @@ impl Checkpoint {
         Err(CheckpointError::Shape { path: self.path(), name: name.to_owned(), found, expected })
     }
 
-    fn scales(&self, name: &str, bytes: &[u8]) -> Result<Vec<f32>, CheckpointError> {
-        let scales: Vec<f32> = match self.spec.group_size {
-            None => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Some(_) => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-        };
-        match scales.iter().position(|s| !(s.is_finite() && *s > 0.0)) {
-            None => Ok(scales),
-            Some(position) => {
-                let (path, name, found) = (self.path(), name.to_owned(), scales[position]);
-                Err(CheckpointError::Scale { path, name, position, found })
-            }
-        }
-    }
-
-    fn zeros(&self, name: &str, zeros: &[u8]) -> Result<Vec<u8>, CheckpointError> {
-        let max_code = max_code(self.spec.bits);
-        match zeros.iter().position(|&z| z > max_code) {
-            None => Ok(zeros.to_vec()),
-            Some(position) => {
-                let (path, name, found) = (self.path(), name.to_owned(), zeros[position]);
-                Err(CheckpointError::Zero { path, name, position, found, max_code })
-            }
-        }
-    }
-
     fn outliers(&self, name: &str, shape: Shape) -> Result<(MatrixMask, Vec<bf16>), CheckpointError> {
         let gaps_name = format!("{name}.outlier_gaps");
-        if self.file.shape(&gaps_name).is_none() {
+        if !self.has(name, "outlier_gaps") {
             return Ok((MatrixMask::empty(shape.rows), Vec::new()));
         }
         let gaps = self.file.bytes(&gaps_name)?.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b));
@@ -140,6 +122,10 @@ impl Checkpoint {
         Ok((MatrixMask::from_sorted(shape.rows, shape.cols, positions.into_iter()), values))
     }
 
+    fn has(&self, name: &str, part: &str) -> bool {
+        self.file.shape(&format!("{name}.{part}")).is_some()
+    }
+
     fn path(&self) -> PathBuf {
         self.file.path().to_owned()
     }
@@ -151,25 +137,22 @@ impl Checkpoint {
         shape: Shape,
         known: &mut BTreeSet<String>,
     ) -> Result<(), CheckpointError> {
-        let rows = shape.rows as i64;
-        let (scale_type, type_name, grids) = match self.spec.group_size {
-            None => (Dtype::F32, "F32", vec![rows]),
-            Some(_) => (Dtype::F16, "F16", vec![rows, self.spec.groups(shape.cols) as i64]),
-        };
-        let codes = vec![rows, row_bytes(self.spec, shape) as i64];
-        let mut expected = vec![
-            ("codes", Dtype::U8, "U8", Some(codes)),
-            ("scales", scale_type, type_name, Some(grids.clone())),
-            ("zeros", Dtype::U8, "U8", Some(grids)),
-        ];
-        let has = |part: &str| self.file.shape(&format!("{name}.{part}")).is_some();
-        if has("outlier_gaps") || has("outlier_values") {
-            expected.push(("outlier_gaps", Dtype::U16, "U16", None));
-            expected.push(("outlier_values", Dtype::BF16, "BF16", None));
+        let codes = vec![shape.rows as i64, row_bytes(self.scheme, shape) as i64];
+        let mut expected = vec![("codes", Dtype::U8, Some(codes))];
+        expected.extend(self.scheme.parts(shape).into_iter().map(|part| {
+            let shape = part.shape.iter().map(|&n| n as i64).collect();
+            (part.name, part.dtype, Some(shape))
+        }));
+        if self.has(name, "group_of") {
+            expected.push(("group_of", Dtype::U16, Some(vec![shape.cols as i64])));
         }
-        for (part, dtype, type_name, shape) in expected {
+        if self.has(name, "outlier_gaps") || self.has(name, "outlier_values") {
+            expected.push(("outlier_gaps", Dtype::U16, None));
+            expected.push(("outlier_values", Dtype::BF16, None));
+        }
+        for (part, dtype, shape) in expected {
             let tensor = format!("{name}.{part}");
-            self.file.check_dtype(&tensor, dtype, type_name)?;
+            self.file.check_dtype(&tensor, dtype)?;
             let found = self.file.shape(&tensor).unwrap_or_default();
             // A list may have any length, but is a list.
             let shape = shape.unwrap_or_else(|| vec![found.iter().product()]);
@@ -203,44 +186,25 @@ impl Header<'_> {
         }
     }
 
-    fn spec(&self) -> Result<MatrixSpec, CheckpointError> {
-        let bits = self.parse("bits", Bits::EXPECTED, |text| Bits::new(text.parse().ok()?).ok())?;
-        let group_size =
-            self.parse("group_size", "`row` or a group size from 1 to 65536", |text| match text {
-                "row" => Some(None),
-                size => Some(Some(GroupSize::new(size.parse().ok()?).ok()?)),
-            })?;
-        let grid = self.parse("grid", "`minmax` or `mse`", |text| {
-            serde_json::from_value::<Grid>(serde_json::Value::from(text)).ok()
-        })?;
-        Ok(MatrixSpec { bits, group_size, grid })
+    fn scheme(&self) -> Result<Scheme, CheckpointError> {
+        scheme::from_metadata(|key| self.file.metadata(key)).map_err(|bad| self.bad(bad.key, bad.expected))
     }
 
     fn layout(&self) -> Result<WeightLayout, CheckpointError> {
         let expected = "a list of differently named weights with rows and columns, each from 1 to 2^30";
         let valid = |n: u64| (1..=1 << 30).contains(&n);
-        self.parse("layout", expected, |text| {
+        let parse = |text: &str| {
             let layout: WeightLayout = serde_json::from_str(text).ok()?;
             let names: BTreeSet<_> = layout.tensors.iter().map(|t| &t.name).collect();
             let sizes = layout.tensors.iter().all(|t| valid(t.rows) && valid(t.cols));
             (sizes && names.len() == layout.tensors.len()).then_some(layout)
-        })
+        };
+        self.file.metadata("layout").and_then(parse).ok_or_else(|| self.bad("layout", expected))
     }
 
-    fn parse<T>(
-        &self,
-        key: &'static str,
-        expected: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, CheckpointError> {
-        let found = self.file.metadata(key);
-        found.and_then(parse).ok_or_else(|| CheckpointError::Metadata {
-            path: self.file.path().to_owned(),
-            key,
-            found: found.map_or("missing".to_owned(), |text| {
-                format!("`{}`", text.chars().take(80).collect::<String>())
-            }),
-            expected,
-        })
+    fn bad(&self, key: &'static str, expected: &'static str) -> CheckpointError {
+        let quoted = |text: &str| format!("`{}`", text.chars().take(80).collect::<String>());
+        let found = self.file.metadata(key).map_or("missing".to_owned(), quoted);
+        CheckpointError::Metadata { path: self.file.path().to_owned(), key, found, expected }
     }
 }

@@ -1,11 +1,14 @@
 use super::*;
 use crate::model::LinearSource;
+use crate::quant::Scheme;
+use crate::quant::levels::{Levels, Stats, Table, TableSpec, TwoLevel, TwoLevelSpec};
 use crate::quant::testing::{Normal, spec};
 use crate::quant::{MatrixMask, QuantizedMatrix, round_to_nearest};
 use crate::tensorfile::{TensorSpec, TensorWriter};
 use safetensors::Dtype;
 use std::path::{Path, PathBuf};
-use tch::Device;
+use tacq_protocol::units::{Bits, GroupSize};
+use tch::{Device, Tensor};
 
 fn matrix(bits: u64, group: Option<u64>, shape: Shape, outliers: &[u64]) -> QuantizedMatrix {
     let weights = Normal::new(bits).vector(shape.len(), 0.1);
@@ -28,7 +31,7 @@ fn matrices_of_every_width_and_odd_sizes_round_trip() {
                 .enumerate()
                 .map(|(i, (shape, outliers))| (format!("w{i}"), matrix(bits, group, shape, outliers)))
                 .collect();
-            write(&path, spec(bits, group), &matrices).unwrap();
+            write(&path, Scheme::Grids(spec(bits, group)), &matrices).unwrap();
             let checkpoint = Checkpoint::open(&path).unwrap();
             for (name, matrix) in &matrices {
                 assert_eq!(&checkpoint.load(name).unwrap(), matrix, "{bits} bits, {group:?}");
@@ -40,11 +43,138 @@ fn matrices_of_every_width_and_odd_sizes_round_trip() {
     }
 }
 
+/// A matrix of random codes, levels and outliers.
+fn of_scheme(scheme: Scheme, shape: Shape, outliers: &[u64]) -> QuantizedMatrix {
+    let mut normal = Normal::new(shape.len() as u64);
+    let mut code = |bits: Bits| (normal.uniform() * f64::from(1u32 << bits.get())) as u8;
+    let mut codes: Vec<u8> = (0..shape.len()).map(|_| code(scheme.bits())).collect();
+    outliers.iter().for_each(|&at| codes[at as usize] = 0);
+    let levels = match scheme {
+        Scheme::Grids(_) => unreachable!("round_to_nearest makes them"),
+        Scheme::TwoLevel(spec) => {
+            let mut levels = TwoLevel::zeroed(spec, shape);
+            for stats in [&mut levels.scales, &mut levels.zeros] {
+                stats.codes.fill_with(|| code(spec.stats_bits));
+                let mut number = || half::f16::from_f64(0.3 * normal_number(&mut code));
+                stats.bases.fill_with(&mut number);
+                stats.steps.fill_with(&mut number);
+            }
+            Levels::TwoLevel(levels)
+        }
+        Scheme::Table(spec) => {
+            let values = normal.vector(shape.rows * spec.values(), 0.1).into_iter().map(half::f16::from_f32);
+            Levels::Table(Table { spec, values: values.collect() })
+        }
+    };
+    let mask = MatrixMask::from_sorted(shape.rows, shape.cols, outliers.iter().copied());
+    let outliers = outliers.iter().map(|&at| half::bf16::from_f64(at as f64)).collect();
+    QuantizedMatrix { shape, codes, levels, mask, outliers }
+}
+
+/// A number from -1 to 1.
+fn normal_number(code: &mut impl FnMut(Bits) -> u8) -> f64 {
+    f64::from(code(Bits::new(8).unwrap())) / 128.0 - 1.0
+}
+
+fn schemes() -> Vec<Scheme> {
+    let bits = |n| Bits::new(n).unwrap();
+    let two_level = |width, group, stats| {
+        let group_size = GroupSize::new(group).unwrap();
+        Scheme::TwoLevel(TwoLevelSpec { bits: bits(width), group_size, stats_bits: bits(stats) })
+    };
+    let mut all = vec![two_level(2, 16, 3), two_level(1, 7, 4), two_level(8, 100, 8)];
+    all.extend([1, 3, 8].map(|width| Scheme::Table(TableSpec { bits: bits(width) })));
+    all
+}
+
+#[test]
+fn every_form_of_levels_round_trips_and_is_the_same_on_every_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c");
+    let device = crate::cuda::test_device().unwrap_or(Device::Cpu);
+    for scheme in schemes() {
+        let shapes =
+            [(Shape { rows: 35, cols: 37 }, &[0, 36, 37, 1294][..]), (Shape { rows: 1, cols: 1 }, &[])];
+        let matrices =
+            shapes.map(|(shape, outliers)| (format!("w{}", shape.rows), of_scheme(scheme, shape, outliers)));
+        write(&path, scheme, &matrices).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        assert_eq!(checkpoint.scheme(), scheme);
+        for (name, matrix) in &matrices {
+            assert_eq!(&checkpoint.load(name).unwrap(), matrix, "{scheme:?}");
+            let expected = matrix.dequantize();
+            let tensor = checkpoint.linear(name, device).unwrap().unwrap().to_device(Device::Cpu);
+            assert_eq!(Vec::<f32>::try_from(tensor.reshape([-1])).unwrap(), expected, "{scheme:?}");
+            // As libtorch computes it, whatever device there is.
+            let codes = Tensor::from_slice(&matrix.codes).view([matrix.shape.rows as i64, -1]);
+            let tensor = matrix.levels.on_device(&codes, matrix.shape).unwrap();
+            let mut found = Vec::<f32>::try_from(tensor.reshape([-1])).unwrap();
+            let outliers = matrix.mask.positions(matrix.shape.cols).zip(&matrix.outliers);
+            outliers.for_each(|(at, value)| found[at as usize] = value.to_f32());
+            assert_eq!(found, expected, "{scheme:?}");
+        }
+    }
+}
+
+#[test]
+fn two_level_weights_are_those_of_plain_float64() {
+    let Scheme::TwoLevel(spec) = schemes()[0] else { unreachable!() };
+    let shape = Shape { rows: 35, cols: 37 };
+    let matrix = of_scheme(Scheme::TwoLevel(spec), shape, &[]);
+    let Levels::TwoLevel(levels) = &matrix.levels else { unreachable!() };
+    let groups = 37usize.div_ceil(16);
+    let found = matrix.dequantize();
+    for row in 0..35 {
+        for col in 0..37 {
+            let (tile, group) = (row / 16 * groups + col / 16, row * groups + col / 16);
+            let statistic = |stats: &Stats| {
+                stats.bases[tile].to_f64() + stats.steps[tile].to_f64() * f64::from(stats.codes[group])
+            };
+            let code = f64::from(matrix.codes[row * 37 + col]);
+            let expected = statistic(&levels.scales) * (code - statistic(&levels.zeros));
+            assert_eq!(found[row * 37 + col].to_bits(), (expected as f32).to_bits());
+        }
+    }
+}
+
+#[test]
+fn levels_count_as_their_papers_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c");
+    let shape = Shape { rows: 32, cols: 64 };
+    let average = |scheme: Scheme, outliers: &[u64]| {
+        write(&path, scheme, &[("w".into(), of_scheme(scheme, shape, outliers))]).unwrap();
+        summarize(&Checkpoint::open(&path).unwrap()).avg_bits
+    };
+    // SpQR (arXiv 2306.03078, section 4.3): b + (3 + 3)/16 + 64/(16·16).
+    assert!((average(schemes()[0], &[]) - (2.0 + 6.0 / 16.0 + 64.0 / 256.0)).abs() < 1e-12);
+    let ratio = 2.0 / 2048.0;
+    assert!((average(schemes()[4], &[1, 2]) - (3.0 - 3.0 * ratio + 32.0 * ratio)).abs() < 1e-12);
+}
+
+#[test]
+fn levels_that_are_no_numbers_are_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c");
+    for (scheme, part, position) in [(schemes()[0], "zero_steps", 2), (schemes()[4], "values", 5)] {
+        let mut matrix = of_scheme(scheme, Shape { rows: 2, cols: 40 }, &[]);
+        match &mut matrix.levels {
+            Levels::TwoLevel(levels) => levels.zeros.steps[2] = half::f16::INFINITY,
+            Levels::Table(table) => table.values[5] = half::f16::INFINITY,
+            Levels::Grids(_) => unreachable!(),
+        }
+        write(&path, scheme, &[("w".into(), matrix)]).unwrap();
+        let message = Checkpoint::open(&path).unwrap().load("w").unwrap_err().to_string();
+        let expected = format!("number {position} of `w.{part}` is inf, expected a finite number");
+        assert!(message.ends_with(&expected), "{message}");
+    }
+}
+
 #[test]
 fn parts_merge_into_what_one_write_would_make() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let spec = spec(3, None);
+    let spec = Scheme::Grids(spec(3, None));
     let all: Vec<_> =
         [4, 9].map(|rows| (format!("w{rows}"), matrix(3, None, Shape { rows, cols: 50 }, &[1, 70]))).into();
     write(&at("all"), spec, &all).unwrap();
@@ -60,12 +190,13 @@ fn the_summary_counts_bits_by_the_papers_formula() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c");
     let shape = Shape { rows: 10, cols: 100 };
-    write(&path, spec(3, None), &[("w".into(), matrix(3, None, shape, &[1, 2, 3, 4, 999]))]).unwrap();
+    write(&path, Scheme::Grids(spec(3, None)), &[("w".into(), matrix(3, None, shape, &[1, 2, 3, 4, 999]))])
+        .unwrap();
     let summary = summarize(&Checkpoint::open(&path).unwrap());
     assert_eq!((summary.n_weights, summary.n_outliers), (1000, 5));
     assert!((summary.avg_bits - (3.0 - 3.0 * 0.005 + 32.0 * 0.005)).abs() < 1e-12);
     assert_eq!(summary.bytes, std::fs::metadata(&path).unwrap().len());
-    write(&path, spec(4, Some(32)), &[("w".into(), matrix(4, Some(32), shape, &[]))]).unwrap();
+    write(&path, Scheme::Grids(spec(4, Some(32))), &[("w".into(), matrix(4, Some(32), shape, &[]))]).unwrap();
     let summary = summarize(&Checkpoint::open(&path).unwrap());
     assert!((summary.avg_bits - (4.0 + 32.0 * 40.0 / 1000.0)).abs() < 1e-12);
 }
@@ -175,6 +306,9 @@ fn a_header_out_of_range_is_rejected() {
         Pieces::valid().set("group_size", "0"),
         "the header's `group_size` is `0`, expected `row` or a group size from 1 to 65536",
     );
+    let mut pieces = Pieces::valid();
+    pieces.metadata.push(("levels", "stairs".to_owned()));
+    rejects(pieces, "the header's `levels` is `stairs`, expected absent, `two_level` or `table`");
     rejects(Pieces::valid().set("grid", "x"), "the header's `grid` is `x`, expected `minmax` or `mse`");
     let layout = r#"{"tensors":[{"name":"w","rows":2,"cols":0}]}"#;
     rejects(
@@ -220,12 +354,12 @@ fn missing_and_foreign_tensors_are_rejected() {
 fn impossible_grids_are_rejected() {
     for (scale, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (0.0, "0"), (-1.0, "-1")] {
         let bytes: Vec<u8> = [0.5, scale].iter().flat_map(|s: &f32| s.to_le_bytes()).collect();
-        let expected = format!("scale 1 of `w` is {text}, expected a positive, finite number");
+        let expected = format!("number 1 of `w.scales` is {text}, expected a finite number above zero");
         rejects(Pieces::valid().tensor("w.scales", Dtype::F32, &[2], &bytes), &expected);
     }
     rejects(
         Pieces::valid().tensor("w.zeros", Dtype::U8, &[2], &[7, 8]),
-        "zero point 1 of `w` is 8, expected at most 7",
+        "number 1 of `w.zeros` is 8, expected a code from 0 to 7",
     );
 }
 

@@ -1,6 +1,7 @@
 //! Grids and GPTQ's column loop on a CUDA device; the same numbers as on the host, bit by bit.
 
 use super::grid::power::{EXPONENT_OFFSET, FIFTH_POWERS, MANTISSA};
+use super::levels::spread;
 use super::matrix::{MatrixSpec, Shape};
 use crate::cuda::kernel::{self, Argument, Grid, KernelError, Module};
 use std::fmt::Write as _;
@@ -146,15 +147,7 @@ pub fn sweep(columns: &Columns, grids: &Grids, group: i64, max_code: f32) -> Res
 /// scale·(code − zero), f32 [rows, cols] from codes u8 of that shape, in the operations of
 /// [`QuantizedMatrix::dequantize`](super::QuantizedMatrix::dequantize).
 pub fn dequantize(codes: &Tensor, grids: &Grids, spec: MatrixSpec, shape: Shape) -> Result<Tensor, TchError> {
-    let (cols, group_cols) = (shape.cols as i64, spec.group_cols(shape.cols) as i64);
-    // Each column's grid: [rows, 1] for whole rows, else [rows, cols].
-    let spread = |of_groups: &Tensor| -> Result<Tensor, TchError> {
-        let groups = of_groups.size()[1];
-        if groups == 1 {
-            return Ok(of_groups.shallow_clone());
-        }
-        of_groups.f_repeat_interleave_self_int(group_cols, 1, groups * group_cols)?.f_narrow(1, 0, cols)
-    };
+    let spread = |of_groups| spread(of_groups, None, spec.group_cols(shape.cols), shape.cols);
     codes.f_to_kind(Kind::Float)?.f_sub_(&spread(&grids.zeros)?)?.f_mul_(&spread(&grids.scales)?)
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::cuda::{self, Columns, Grids, MAX_COLUMNS};
 use super::super::error::QuantError;
+use super::super::levels::{self, Levels};
 use super::super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
 use super::super::{Factor, MatrixMask, rtn};
 use super::segment::{runs, segments};
@@ -117,12 +118,16 @@ impl Work {
                 download::<f32>(&values)?
             }
         };
-        let matrix = QuantizedMatrix {
-            shape,
+        let levels = Levels::Grids(levels::Grids {
             spec,
-            codes: tensor_bytes(&codes)?,
             scales: download(&grids.scales)?,
             zeros: download(&grids.zeros.f_to_kind(Kind::Uint8)?)?,
+            group_of: None,
+        });
+        let matrix = QuantizedMatrix {
+            shape,
+            codes: tensor_bytes(&codes)?,
+            levels,
             mask,
             outliers: values.into_iter().map(bf16::from_f32).collect(),
         };
@@ -159,7 +164,8 @@ mod tests {
             let mut hessian = Hessian::new(cols as i64, Device::Cpu).unwrap();
             hessian.add(&inputs).unwrap();
             let factor = Factor::new("w", hessian.finish().unwrap(), "0.01".parse().unwrap()).unwrap();
-            let on_device = Factor { upper: factor.upper.to_device(device), dead: factor.dead.clone() };
+            let upper = factor.upper.to_device(device);
+            let on_device = Factor { upper, dead: factor.dead.clone(), order: None };
             let positions = (0..shape.len() as u64).filter(|at| at % 101 == 3 || at / cols as u64 == 9);
             for mask in [MatrixMask::empty(rows), MatrixMask::from_sorted(rows, cols, positions)] {
                 let host = on_host("w", weights.copy(), shape, &factor, spec, block, mask.clone()).unwrap();
@@ -174,7 +180,7 @@ mod tests {
                 let same = host.codes.iter().zip(&found.codes).filter(|(a, b)| a == b).count();
                 assert!(same as f64 >= SAME_CODES * shape.len() as f64, "{case}: {same} codes");
                 if group.is_none() {
-                    assert_eq!((&host.scales, &host.zeros), (&found.scales, &found.zeros), "{case}");
+                    assert_eq!(host.levels, found.levels, "{case}");
                 }
                 assert_eq!(
                     Vec::<f32>::try_from(stands_for.view([-1])).unwrap(),

@@ -16,7 +16,7 @@ use super::error::QuantError;
 use super::factor::copied;
 use super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
 use super::{Factor, MatrixMask, dequantize_on, rtn};
-use segment::{Segment, segments};
+pub(super) use segment::{Segment, runs, segments};
 use std::ops::Range;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -36,15 +36,29 @@ pub fn quantize(
 ) -> Result<(QuantizedMatrix, Tensor), QuantError> {
     let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
     let device = factor.upper.device();
-    let rest = weight.f_to_device(device).and_then(|w| copied(&w.f_to_kind(Kind::Float)?)).map_err(torch)?;
+    let rest = sorted(weight, factor).map_err(torch)?;
+    let mask = factor.order.as_ref().map_or_else(|| mask.clone(), |order| order.sort_mask(&mask));
     let [rows, cols] = <[i64; 2]>::try_from(rest.size()).expect("a linear weight has two dimensions");
     let shape = Shape { rows: rows as usize, cols: cols as usize };
-    if device.is_cuda() && cuda::fits(device, spec.group_cols(shape.cols)) {
-        return device::quantize(tensor, rest, shape, factor, spec, block_size, mask);
+    let (mut result, weights) = if device.is_cuda() && cuda::fits(device, spec.group_cols(shape.cols)) {
+        device::quantize(tensor, rest, shape, factor, spec, block_size, mask)?
+    } else {
+        let result = on_host(tensor, rest, shape, factor, spec, block_size, mask)?;
+        let weights = dequantize_on(&result, device).map_err(torch)?;
+        (result, weights)
+    };
+    let Some(order) = &factor.order else { return Ok((result, weights)) };
+    order.restore_matrix(&mut result);
+    Ok((result, order.restore(&weights, 1).map_err(torch)?))
+}
+
+/// A copy of `weight` that no one else has: f32, on the factor's device, columns in the factor's order.
+pub(super) fn sorted(weight: &Tensor, factor: &Factor) -> Result<Tensor, TchError> {
+    let weight = weight.f_to_device(factor.upper.device())?;
+    match &factor.order {
+        Some(order) => order.sort(&weight, 1)?.f_to_kind(Kind::Float),
+        None => copied(&weight.f_to_kind(Kind::Float)?),
     }
-    let result = on_host(tensor, rest, shape, factor, spec, block_size, mask)?;
-    let weights = dequantize_on(&result, device).map_err(torch)?;
-    Ok((result, weights))
 }
 
 /// The column loop on the host, the updates of the rest where `rest` is.
@@ -58,7 +72,6 @@ fn on_host(
     mask: MatrixMask,
 ) -> Result<QuantizedMatrix, QuantError> {
     let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
-    let cols = shape.cols as i64;
     let original = download(&rest).map_err(torch)?;
     rtn::check_finite(tensor, &original, shape)?;
 
@@ -68,29 +81,28 @@ fn on_host(
     }
     drop(original);
     zero_dead_columns(&mut rest, &factor.dead).map_err(torch)?;
-    for columns in segments(shape.cols, block_size, spec.group_cols(shape.cols)) {
-        let (start, len) = (columns.start as i64, columns.len() as i64);
-        // A group may reach beyond its first segment; its grid is found from all its columns.
-        let reach = (cols - start).min(len.max(spec.group_cols(shape.cols) as i64));
-        let window = if spec.group_size.is_some() { reach } else { len };
-        let step = || -> Result<Segment, TchError> {
-            let upper = factor.upper.f_narrow(0, start, len)?.f_narrow(1, start, len)?;
-            Ok(Segment {
-                columns: columns.clone(),
-                window: window as usize,
-                weights: download(&rest.f_narrow(1, start, window)?)?,
-                upper: download(&upper)?,
-            })
-        };
-        let negated_errors = step().map_err(torch)?.quantize(&mut result);
-        let mut update = || -> Result<(), TchError> {
-            let errors =
-                Tensor::f_from_slice(&negated_errors)?.f_reshape([-1, len])?.f_to_device(rest.device())?;
-            update(&mut rest, &factor.upper, start, start + len..cols, &errors)
-        };
-        update().map_err(torch)?;
+    let group_cols = spec.group_cols(shape.cols);
+    // A row's grid is found already.
+    let reach = if spec.group_size.is_some() { group_cols } else { 0 };
+    for columns in segments(shape.cols, block_size, group_cols) {
+        let segment = Segment::load(&rest, factor, columns, reach).map_err(torch)?;
+        let errors = segment.quantize(&mut result);
+        compensate(&mut rest, factor, segment.columns, &errors).map_err(torch)?;
     }
     Ok(result)
+}
+
+/// Spreads the negated errors [rows, len] of a segment on the host over the columns behind it.
+pub(super) fn compensate(
+    rest: &mut Tensor,
+    factor: &Factor,
+    columns: Range<usize>,
+    negated_errors: &[f32],
+) -> Result<(), TchError> {
+    let (start, end, cols) = (columns.start as i64, columns.end as i64, rest.size()[1]);
+    let errors =
+        Tensor::f_from_slice(negated_errors)?.f_reshape([-1, end - start])?.f_to_device(rest.device())?;
+    update(rest, &factor.upper, start, end..cols, &errors)
 }
 
 /// `rest[:, columns] += negated_errors · U[start.., columns]`, as many rows of U as there are errors in a row.
@@ -110,7 +122,7 @@ fn update(
 }
 
 /// Weights of input features that were never active do not matter; zero is the cheapest level.
-fn zero_dead_columns(weight: &mut Tensor, dead: &[bool]) -> Result<(), TchError> {
+pub(super) fn zero_dead_columns(weight: &mut Tensor, dead: &[bool]) -> Result<(), TchError> {
     if dead.iter().any(|&d| d) {
         let dead = Tensor::f_from_slice(dead)?.f_to_device(weight.device())?;
         let _ = weight.f_masked_fill_(&dead.f_unsqueeze(0)?, 0.0)?;
@@ -119,7 +131,7 @@ fn zero_dead_columns(weight: &mut Tensor, dead: &[bool]) -> Result<(), TchError>
 }
 
 /// A copy of a tensor's elements, row-major.
-fn download<T: tch::kind::Element + Default + Clone>(tensor: &Tensor) -> Result<Vec<T>, TchError> {
+pub(super) fn download<T: tch::kind::Element + Default + Clone>(tensor: &Tensor) -> Result<Vec<T>, TchError> {
     let host = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
     let mut values = vec![T::default(); host.numel()];
     host.f_copy_data(&mut values, host.numel())?;

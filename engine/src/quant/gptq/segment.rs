@@ -1,13 +1,17 @@
 //! A run of columns that is quantized before the rest of the matrix is updated.
 
+use super::super::Factor;
 use super::super::MatrixMask;
 use super::super::grid::Scratch;
+use super::super::levels::Grids;
 use super::super::mask::replace_outliers_by_mean;
-use super::super::matrix::{MatrixSpec, QuantizedMatrix};
+use super::super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
+use super::download;
 use super::tile::{ROWS, Tile};
 use half::bf16;
 use rayon::prelude::*;
 use std::ops::Range;
+use tch::{TchError, Tensor};
 
 /// Splits `cols` into runs of at most `block_size` columns. A group that would start inside a run and reach beyond it
 /// starts a run of its own: when its grid is found, all its weights are then up to date.
@@ -37,8 +41,10 @@ pub fn runs(columns: Range<usize>, group_cols: usize, most: usize) -> impl Itera
 
 /// Finds one grid per row from the original weights [rows, cols], before any error is compensated.
 pub fn find_row_grids(result: &mut QuantizedMatrix, weights: &[f32]) {
-    let (finder, cols, mask) = (result.spec.finder(), result.shape.cols, &result.mask);
-    let grids = result.scales.par_iter_mut().zip(&mut result.zeros);
+    let QuantizedMatrix { shape: Shape { cols, .. }, levels, mask, .. } = result;
+    let Grids { spec, scales, zeros, .. } = levels.grids_mut();
+    let (finder, cols) = (spec.finder(), *cols);
+    let grids = scales.par_iter_mut().zip(zeros);
     grids.zip(weights.par_chunks(cols)).enumerate().for_each_init(
         Work::default,
         |work, (row, ((scale, zero), weights))| {
@@ -61,6 +67,8 @@ pub struct Segment {
     pub weights: Vec<f32>,
     /// [len, len] the run's diagonal block of U.
     pub upper: Vec<f32>,
+    /// \[window\] the diagonal of U.
+    pub diagonal: Vec<f32>,
 }
 
 /// Working space of one thread.
@@ -91,11 +99,33 @@ struct RowBlock<'a> {
 }
 
 impl Segment {
+    /// Copies what is needed of the current weights `rest` [rows, cols]. Grids of `group_cols` columns are found from all
+    /// the group's columns, which may reach beyond the run.
+    pub fn load(
+        rest: &Tensor,
+        factor: &Factor,
+        columns: Range<usize>,
+        group_cols: usize,
+    ) -> Result<Segment, TchError> {
+        let (start, len, cols) = (columns.start as i64, columns.len() as i64, rest.size()[1]);
+        let window = (cols - start).min(len.max(group_cols as i64));
+        let upper = factor.upper.f_narrow(0, start, len)?.f_narrow(1, start, len)?;
+        let diagonal = factor.upper.f_diagonal(0, 0, 1)?.f_narrow(0, start, window)?;
+        Ok(Segment {
+            columns,
+            window: window as usize,
+            weights: download(&rest.f_narrow(1, start, window)?)?,
+            upper: download(&upper)?,
+            diagonal: download(&diagonal)?,
+        })
+    }
+
     /// Fills in codes, grids and outliers of the run; returns the negated errors, [rows, len].
     pub fn quantize(&self, result: &mut QuantizedMatrix) -> Vec<f32> {
         let len = self.columns.len();
         let mut errors = vec![0.0; result.shape.rows * len];
-        let QuantizedMatrix { shape, spec, codes, scales, zeros, mask, outliers } = result;
+        let QuantizedMatrix { shape, codes, levels, mask, outliers } = result;
+        let Grids { spec, scales, zeros, .. } = levels.grids_mut();
         let (cols, groups) = (shape.cols, spec.groups(shape.cols));
         let mut outliers = outliers.as_mut_slice();
         let blocks: Vec<RowBlock<'_>> = codes

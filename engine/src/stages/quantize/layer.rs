@@ -20,9 +20,28 @@ impl<'a> Layers<'a> {
         Self { config, weights, mask }
     }
 
+    /// The model's configuration.
+    pub fn config(&self) -> &ModelConfig {
+        self.config
+    }
+
     /// Decoder blocks.
     pub fn len(&self) -> usize {
         self.config.layers as usize
+    }
+
+    /// The position of each matrix's first weight among all of the model's, and behind the last.
+    pub fn starts(&self) -> Vec<u64> {
+        let sizes = (0..self.len()).flat_map(|_| Proj::ALL).map(|proj| {
+            let (rows, cols) = proj.shape(self.config);
+            (rows * cols) as u64
+        });
+        let mut starts = vec![0];
+        starts.extend(sizes.scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        }));
+        starts
     }
 
     /// Loads a block; linear weights that `source` has replace the model's.

@@ -6,14 +6,16 @@
 
 mod layer;
 mod parts;
+mod tables;
 
 use super::{Context, StageError};
 use crate::data::Sequences;
 use crate::model::layout::weight_layout;
 use crate::model::{Block, Embedding, ModelConfig, Proj, Rope, Weights};
-use crate::quant::blockwise::{Blockwise, GptqSettings};
+use crate::quant::blockwise::{Blockwise, BlockwiseSettings, Original, Rule};
 use crate::quant::checkpoint::{Checkpoint, summarize};
-use crate::quant::{MatrixSpec, QuantizedMatrix, round_to_nearest};
+use crate::quant::levels::{TableSpec, TwoLevelSpec};
+use crate::quant::{MatrixSpec, QuantizedMatrix, Scheme, round_to_nearest};
 use crate::saliency::Mask;
 use crate::{Result, fsx};
 use layer::Layers;
@@ -22,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use tacq_protocol::artifact::{file, role};
 use tacq_protocol::stage::{QuantizeParams, RoundingParams};
+use tacq_protocol::units::DType;
 use tacq_protocol::{LogLevel, StageKind};
 use tch::Device;
 
@@ -41,21 +44,35 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
         _ => None,
     };
     let layers = Layers::new(&config, &weights, mask.as_ref());
-    let spec = MatrixSpec { bits: params.bits, group_size: params.group_size, grid: params.grid };
-    let parts = Parts::new(context.progress_to_write()?, spec, &layout);
-    match params.rounding {
-        RoundingParams::Rtn => round_layers(spec, &layers, &parts, context)?,
-        RoundingParams::Gptq { damp, block_size, true_sequential } => {
-            let dtype = params.dtype.ok_or(StageError::MissingParameter { kind, name: "dtype" })?;
-            let sequences = Sequences::read(context.input(role::CALIBRATION)?)?;
+    let scheme = scheme(params, kind)?;
+    let parts = Parts::new(context.progress_to_write()?, scheme, &layout);
+    match (&params.rounding, scheme) {
+        (RoundingParams::Rtn, Scheme::Grids(spec)) => {
+            each_matrix(&layers, &parts, context, |original, _| {
+                let (weights, shape) = layers.host_copy(&original)?;
+                Ok(round_to_nearest(&original.name, &weights, shape, spec, original.mask)?)
+            })?;
+        }
+        (&RoundingParams::Squeezellm { magnitude_ratio, fisher_ratio }, _) => {
+            tables::run(params.bits, magnitude_ratio, fisher_ratio, &layers, &parts, context)?;
+        }
+        (&RoundingParams::Gptq { damp, block_size, true_sequential, order }, Scheme::Grids(spec)) => {
             let block_size = block_size.get() as usize;
-            let settings = GptqSettings { spec, damp, block_size, true_sequential };
-            let rope = Rope::new(&config, sequences.longest() as i64, context.kind(dtype), context.device)?;
-            let embedding = Embedding::load(&weights, &config, context.kind(dtype), context.device)?;
-            let blockwise = Blockwise::new(settings, &embedding, &sequences, rope)?;
-            let kind = embedding.weight.kind();
-            drop(embedding);
-            pass_layers(blockwise, &layers, &parts, kind, context)?;
+            let rule = Rule::Gptq(spec);
+            let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
+            pass_layers(settings, params.dtype, &weights, &layers, &parts, context)?;
+        }
+        (
+            &RoundingParams::Spqr { damp, block_size, true_sequential, order, outlier_threshold, .. },
+            Scheme::TwoLevel(spec),
+        ) => {
+            let block_size = block_size.get() as usize;
+            let rule = Rule::Spqr { spec, outlier_threshold: outlier_threshold.to_f64() };
+            let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
+            pass_layers(settings, params.dtype, &weights, &layers, &parts, context)?;
+        }
+        (RoundingParams::Rtn | RoundingParams::Gptq { .. } | RoundingParams::Spqr { .. }, _) => {
+            unreachable!("scheme() gives each its own")
         }
     }
     let path = context.output().join(file::CHECKPOINT);
@@ -64,12 +81,30 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
     Ok(fsx::write_json(&context.output().join(file::CHECKPOINT_SUMMARY), &summary)?)
 }
 
-/// Rounds to nearest: no forward passes, finished layers are simply skipped.
-fn round_layers(
-    spec: MatrixSpec,
+/// What the codes will stand for.
+fn scheme(params: &QuantizeParams, kind: StageKind) -> Result<Scheme, StageError> {
+    Ok(match params.rounding {
+        RoundingParams::Rtn | RoundingParams::Gptq { .. } => Scheme::Grids(MatrixSpec {
+            bits: params.bits,
+            group_size: params.group_size,
+            grid: params.grid.ok_or(StageError::MissingParameter { kind, name: "grid" })?,
+        }),
+        RoundingParams::Spqr { stats_bits, .. } => Scheme::TwoLevel(TwoLevelSpec {
+            bits: params.bits,
+            group_size: params.group_size.ok_or(StageError::MissingParameter { kind, name: "group_size" })?,
+            stats_bits,
+        }),
+        RoundingParams::Squeezellm { .. } => Scheme::Table(TableSpec { bits: params.bits }),
+    })
+}
+
+/// Quantizes matrix by matrix, none of which depends on another: finished layers are simply skipped. `quantize` is told
+/// the matrix's position in the model.
+fn each_matrix(
     layers: &Layers<'_>,
     parts: &Parts<'_>,
     context: &mut Context<'_>,
+    quantize: impl Fn(Original, usize) -> Result<QuantizedMatrix>,
 ) -> Result<()> {
     for layer in 0..layers.len() {
         if parts.open(layer, context).is_some() {
@@ -78,9 +113,8 @@ fn round_layers(
             let mut matrices: Vec<(String, QuantizedMatrix)> = Vec::new();
             for proj in Proj::ALL {
                 let original = layers.original(layer, proj, Device::Cpu)?;
-                let (weights, shape) = layers.host_copy(&original)?;
-                let matrix = round_to_nearest(&original.name, &weights, shape, spec, original.mask)?;
-                matrices.push((original.name, matrix));
+                let name = original.name.clone();
+                matrices.push((name, quantize(original, layer * Proj::ALL.len() + proj as usize)?));
             }
             parts.write(layer, &matrices)?;
         }
@@ -93,14 +127,22 @@ fn round_layers(
 /// A finished block: its index, and name and codes of each matrix.
 type Finished = (usize, Vec<(String, QuantizedMatrix)>);
 
-/// Runs GPTQ through the blocks; each is packed and written while the next one is computed.
+/// Runs GPTQ or what is built on it through the blocks; each is packed and written while the next one is computed.
 fn pass_layers(
-    mut blockwise: Blockwise,
+    settings: BlockwiseSettings,
+    dtype: Option<DType>,
+    weights: &Weights,
     layers: &Layers<'_>,
     parts: &Parts<'_>,
-    kind: tch::Kind,
     context: &mut Context<'_>,
 ) -> Result<()> {
+    let kind = context.request.stage.kind();
+    let kind = context.kind(dtype.ok_or(StageError::MissingParameter { kind, name: "dtype" })?);
+    let sequences = Sequences::read(context.input(role::CALIBRATION)?)?;
+    let rope = Rope::new(layers.config(), sequences.longest() as i64, kind, context.device)?;
+    let embedding = Embedding::load(weights, layers.config(), kind, context.device)?;
+    let mut blockwise = Blockwise::new(settings, &embedding, &sequences, rope)?;
+    drop(embedding);
     // Layers of which the part is on disk.
     let kept = AtomicUsize::new(0);
     std::thread::scope(|scope| {

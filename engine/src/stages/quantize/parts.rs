@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::model::Proj;
 use crate::quant::checkpoint::{self, Checkpoint};
-use crate::quant::{MatrixSpec, QuantizedMatrix};
+use crate::quant::{QuantizedMatrix, Scheme};
 use crate::stages::Context;
 use std::path::{Path, PathBuf};
 use tacq_protocol::LogLevel;
@@ -12,14 +12,14 @@ use tacq_protocol::artifact::WeightLayout;
 /// One checkpoint per finished layer, written whole or not at all.
 pub struct Parts<'a> {
     folder: &'a Path,
-    spec: MatrixSpec,
+    scheme: Scheme,
     layout: &'a WeightLayout,
 }
 
 impl<'a> Parts<'a> {
     /// Parts of a model with this layout.
-    pub fn new(folder: &'a Path, spec: MatrixSpec, layout: &'a WeightLayout) -> Self {
-        Self { folder, spec, layout }
+    pub fn new(folder: &'a Path, scheme: Scheme, layout: &'a WeightLayout) -> Self {
+        Self { folder, scheme, layout }
     }
 
     /// A finished layer; nothing if it is not there or not usable, which is said in the log.
@@ -30,7 +30,7 @@ impl<'a> Parts<'a> {
         }
         let names = self.names(layer);
         match Checkpoint::open(&path) {
-            Ok(part) if part.spec() == self.spec && part.layout().tensors == names => Some(part),
+            Ok(part) if part.scheme() == self.scheme && part.layout().tensors == names => Some(part),
             Ok(_) => {
                 context.log(LogLevel::Warn, format!("{} is of another stage; ignored", path.display()));
                 None
@@ -47,7 +47,7 @@ impl<'a> Parts<'a> {
 
     /// Saves a finished layer.
     pub fn write(&self, layer: usize, matrices: &[(String, QuantizedMatrix)]) -> Result<()> {
-        Ok(checkpoint::write(&self.path(layer), self.spec, matrices)?)
+        Ok(checkpoint::write(&self.path(layer), self.scheme, matrices)?)
     }
 
     /// Joins all layers, which must be finished, into the checkpoint at `path`.
@@ -55,7 +55,7 @@ impl<'a> Parts<'a> {
         let layers = self.layout.tensors.len() / Proj::ALL.len();
         let parts: Vec<Checkpoint> =
             (0..layers).map(|layer| Checkpoint::open(&self.path(layer))).collect::<Result<_, _>>()?;
-        Ok(checkpoint::merge(path, self.spec, &parts)?)
+        Ok(checkpoint::merge(path, self.scheme, &parts)?)
     }
 
     fn names(&self, layer: usize) -> &[tacq_protocol::artifact::TensorShape] {

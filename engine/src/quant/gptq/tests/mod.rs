@@ -129,10 +129,45 @@ fn compensating_errors_beats_rounding_to_nearest() {
 }
 
 #[test]
+fn the_order_of_activity_is_another_way_to_the_same_form_and_a_better_one() {
+    let mut normal = Normal::new(12);
+    let (rows, cols) = (64, 192);
+    let case = Case { rows, cols, ..PLAIN };
+    let x = inputs(&case, &mut normal);
+    let weights = normal.vector(rows * cols, 0.05);
+    let batch = Tensor::from_slice(&x).reshape([1, (x.len() / cols) as i64, cols as i64]);
+    let mut hessian = Hessian::new(cols as i64, Device::Cpu).unwrap();
+    hessian.add(&batch).unwrap();
+    let hessian = hessian.finish().unwrap();
+    let damp: Damp = "0.01".parse().unwrap();
+    let weight = Tensor::from_slice(&weights).reshape([rows as i64, cols as i64]);
+    let positions = (0..(rows * cols) as u64).filter(|at| at % 89 == 5);
+    for group in [None, Some(48)] {
+        let with = |factor: &Factor, mask: MatrixMask| {
+            quantize("w", &weight, factor, spec(2, group), 128, mask).unwrap()
+        };
+        let natural = Factor::new("w", hessian.copy(), damp).unwrap();
+        let sorted = Factor::by_activity("w", hessian.copy(), damp).unwrap();
+        let mask = MatrixMask::from_sorted(rows, cols, positions.clone());
+        let (masked, weights_of_it) = with(&sorted, mask.clone());
+        assert_eq!(masked.mask, mask);
+        assert_eq!(masked.levels.group_of().is_some(), group.is_some());
+        assert_eq!(Vec::<f32>::try_from(weights_of_it.reshape([-1])).unwrap(), masked.dequantize());
+        let reference = Reference::new(&x, &weights, &[], &case).quantize();
+        let error = |factor: &Factor| {
+            let result = with(factor, MatrixMask::empty(rows)).0.dequantize();
+            reference.output_error(&x, &weights, &result.into_iter().map(f64::from).collect::<Vec<_>>())
+        };
+        let (natural, sorted) = (error(&natural), error(&sorted));
+        assert!(sorted < natural, "{group:?}: {sorted} {natural}");
+    }
+}
+
+#[test]
 fn a_weight_that_is_not_finite_is_named() {
     let weight = Tensor::from_slice(&[1.0f32, f32::INFINITY]).reshape([1, 2]);
     let upper = Tensor::eye(2, (Kind::Float, Device::Cpu));
-    let factor = Factor { upper, dead: vec![false; 2] };
+    let factor = Factor { upper, dead: vec![false; 2], order: None };
     let error = quantize("w", &weight, &factor, spec(3, None), 128, MatrixMask::empty(1)).unwrap_err();
     assert!(matches!(error, QuantError::WeightNotFinite { row: 0, col: 1, .. }), "{error}");
 }

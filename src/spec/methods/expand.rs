@@ -1,0 +1,259 @@
+//! Methods as written → methods with one value per parameter: each parameter that is a list multiplies the axis.
+
+use super::defaults;
+use crate::spec::experiment::{Method, Quantizer, Tacq};
+use crate::spec::node::Place;
+use crate::spec::raw;
+use crate::spec::read::{Field, List, Reader};
+use crate::spec::resolve::values;
+use crate::spec::scalar::Group;
+use std::collections::BTreeMap;
+use tacq_protocol::stage::{Grid, Order, Rounding, RoundingParams, Score};
+use tacq_protocol::units::{BlockSize, Damp, GroupSize};
+
+/// More variants of one method than this are a mistake.
+const MAX_VARIANTS: usize = 10_000;
+
+/// Expands all methods, in the order of the file, a method's later parameters varying fastest.
+pub fn expand(list: List<raw::Method>, reader: &mut Reader) -> Vec<Method> {
+    let mut methods = Vec::new();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for item in list.items {
+        let variants = match item.value {
+            raw::Method::Rtn(raw) => {
+                let grids = Grids::new(raw.group_size, raw.grid, reader);
+                plain(grids.quantizers(&[RoundingParams::Rtn]))
+            }
+            raw::Method::Gptq(raw) => {
+                let grids = Grids::new(raw.group_size, raw.grid, reader);
+                let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
+                let sweeps = Sweeps::new(written, defaults::damp(), Order::Natural, reader);
+                match product([grids.count(), sweeps.count()], &raw.place, reader) {
+                    true => plain(grids.quantizers(&sweeps.gptq())),
+                    false => Vec::new(),
+                }
+            }
+            raw::Method::Spqr(raw) => spqr(*raw, reader),
+            raw::Method::Squeezellm(raw) => squeezellm(raw, reader),
+            raw::Method::Tacq(raw) => tacq(*raw, reader),
+        };
+        for method in variants {
+            let label = method.label();
+            let at = item.place.at.trim_start_matches("--set ").to_owned();
+            if let Some(earlier) = seen.get(&label) {
+                let message = format!("`{label}` is in the sweep already, by `{earlier}`");
+                reader.report_with(&item.place, message, Some("remove one of them".to_owned()));
+                break;
+            }
+            seen.insert(label, at);
+            methods.push(method);
+        }
+    }
+    methods
+}
+
+/// Whether so many choices make few enough variants; if not, that is said.
+fn product<const N: usize>(counts: [usize; N], place: &Place, reader: &mut Reader) -> bool {
+    let count = counts.into_iter().fold(1, usize::saturating_mul);
+    if count > MAX_VARIANTS {
+        let message = format!("these lists make {count} variants of one method; at most {MAX_VARIANTS}");
+        reader.report_with(place, message, Some("split the sweep into several experiments".to_owned()));
+    }
+    count <= MAX_VARIANTS
+}
+
+fn plain(quantizers: Vec<Quantizer>) -> Vec<Method> {
+    quantizers.into_iter().map(Method::Quantizer).collect()
+}
+
+fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
+    let thresholds = chosen(raw.outlier_threshold, defaults::outlier_threshold(), reader);
+    let group_sizes = chosen(raw.group_size, defaults::spqr_group_size(), reader);
+    let stats = chosen(raw.stats_bits, defaults::stats_bits(), reader);
+    let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
+    let sweeps = Sweeps::new(written, defaults::spqr_damp(), Order::Activity, reader);
+    let counts = [thresholds.len(), group_sizes.len(), stats.len(), sweeps.count()];
+    if !product(counts, &raw.place, reader) {
+        return Vec::new();
+    }
+    let mut methods = Vec::new();
+    for &outlier_threshold in &thresholds {
+        for &group_size in &group_sizes {
+            for &stats_bits in &stats {
+                methods.extend(sweeps.all().into_iter().map(|sweep| {
+                    let Sweep { damp, block_size, true_sequential, order } = sweep;
+                    let rounding = RoundingParams::Spqr {
+                        damp,
+                        block_size,
+                        true_sequential,
+                        order,
+                        stats_bits,
+                        outlier_threshold,
+                    };
+                    Method::Quantizer(Quantizer { rounding, group_size: Some(group_size), grid: None })
+                }));
+            }
+        }
+    }
+    methods
+}
+
+fn squeezellm(raw: raw::Squeezellm, reader: &mut Reader) -> Vec<Method> {
+    let magnitudes = chosen(raw.magnitude_ratio, defaults::magnitude_ratio(), reader);
+    let fishers = chosen(raw.fisher_ratio, defaults::fisher_ratio(), reader);
+    if !product([magnitudes.len(), fishers.len()], &raw.place, reader) {
+        return Vec::new();
+    }
+    let mut methods = Vec::new();
+    for &magnitude_ratio in &magnitudes {
+        for &fisher_ratio in &fishers {
+            let rounding = RoundingParams::Squeezellm { magnitude_ratio, fisher_ratio };
+            methods.push(Method::Quantizer(Quantizer { rounding, group_size: None, grid: None }));
+        }
+    }
+    methods
+}
+
+fn tacq(raw: raw::Tacq, reader: &mut Reader) -> Vec<Method> {
+    let ratios = raw.outlier_ratio.given().map(|list| values(reader.distinct(list))).unwrap_or_default();
+    let scores = chosen(raw.saliency, Score::Tacq, reader);
+    let roundings = chosen(raw.quantizer, Rounding::Gptq, reader);
+    if !roundings.contains(&Rounding::Gptq) {
+        let gptq_only = [
+            ("damp", place_of(&raw.damp)),
+            ("block_size", place_of(&raw.block_size)),
+            ("true_sequential", place_of(&raw.true_sequential)),
+            ("order", place_of(&raw.order)),
+        ];
+        for (name, place) in gptq_only {
+            if let Some(place) = place {
+                let message = format!("`{name}` is a parameter of gptq, but the quantizer is rtn");
+                reader.report_with(place, message, Some("remove it, or write `quantizer: gptq`".to_owned()));
+            }
+        }
+    }
+    let grids = Grids::new(raw.group_size, raw.grid, reader);
+    let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
+    let sweeps = Sweeps::new(written, defaults::damp(), Order::Natural, reader);
+    let counts = [ratios.len(), scores.len(), roundings.len(), grids.count(), sweeps.count()];
+    if !product(counts, &raw.place, reader) {
+        return Vec::new();
+    }
+    let mut methods = Vec::new();
+    for &outlier_ratio in &ratios {
+        for &saliency in &scores {
+            for &rounding in &roundings {
+                let quantizers = match rounding {
+                    Rounding::Rtn => grids.quantizers(&[RoundingParams::Rtn]),
+                    Rounding::Gptq => grids.quantizers(&sweeps.gptq()),
+                };
+                let tacq = |quantizer| Method::Tacq(Tacq { outlier_ratio, saliency, quantizer });
+                methods.extend(quantizers.into_iter().map(tacq));
+            }
+        }
+    }
+    methods
+}
+
+fn place_of<T>(field: &Field<List<T>>) -> Option<&Place> {
+    match field {
+        Field::Given(list) => Some(&list.place),
+        Field::Absent | Field::Invalid => None,
+    }
+}
+
+/// The values of a parameter, or its default.
+fn chosen<T: PartialEq>(field: Field<List<T>>, default: T, reader: &mut Reader) -> Vec<T> {
+    field.given().map_or_else(|| vec![default], |list| values(reader.distinct(list)))
+}
+
+/// The values of the parameters of grids.
+struct Grids {
+    group_sizes: Vec<Option<GroupSize>>,
+    grids: Vec<Grid>,
+}
+
+impl Grids {
+    fn new(group_size: Field<List<Group>>, grid: Field<List<Grid>>, reader: &mut Reader) -> Self {
+        let group_sizes = chosen(group_size, Group(None), reader).into_iter().map(|group| group.0).collect();
+        Self { group_sizes, grids: chosen(grid, Grid::default(), reader) }
+    }
+
+    fn count(&self) -> usize {
+        self.group_sizes.len().saturating_mul(self.grids.len())
+    }
+
+    /// The product with ways of rounding.
+    fn quantizers(&self, roundings: &[RoundingParams]) -> Vec<Quantizer> {
+        let mut all = Vec::new();
+        for &group_size in &self.group_sizes {
+            for &grid in &self.grids {
+                all.extend(roundings.iter().map(|rounding| Quantizer {
+                    rounding: rounding.clone(),
+                    group_size,
+                    grid: Some(grid),
+                }));
+            }
+        }
+        all
+    }
+}
+
+/// The parameters of a column loop.
+#[derive(Clone, Copy)]
+struct Sweep {
+    damp: Damp,
+    block_size: BlockSize,
+    true_sequential: bool,
+    order: Order,
+}
+
+/// As they are written.
+type SweepFields = (Field<List<Damp>>, Field<List<BlockSize>>, Field<List<bool>>, Field<List<Order>>);
+
+/// The values of these parameters.
+struct Sweeps {
+    damps: Vec<Damp>,
+    block_sizes: Vec<BlockSize>,
+    true_sequential: Vec<bool>,
+    orders: Vec<Order>,
+}
+
+impl Sweeps {
+    fn new(written: SweepFields, damp: Damp, order: Order, reader: &mut Reader) -> Self {
+        Self {
+            damps: chosen(written.0, damp, reader),
+            block_sizes: chosen(written.1, defaults::block_size(), reader),
+            true_sequential: chosen(written.2, true, reader),
+            orders: chosen(written.3, order, reader),
+        }
+    }
+
+    fn count(&self) -> usize {
+        let lens = [self.damps.len(), self.block_sizes.len(), self.true_sequential.len(), self.orders.len()];
+        lens.into_iter().fold(1, usize::saturating_mul)
+    }
+
+    fn all(&self) -> Vec<Sweep> {
+        let mut all = Vec::new();
+        for &damp in &self.damps {
+            for &block_size in &self.block_sizes {
+                for &true_sequential in &self.true_sequential {
+                    let sweep = |&order: &Order| Sweep { damp, block_size, true_sequential, order };
+                    all.extend(self.orders.iter().map(sweep));
+                }
+            }
+        }
+        all
+    }
+
+    fn gptq(&self) -> Vec<RoundingParams> {
+        let gptq = |Sweep { damp, block_size, true_sequential, order }| RoundingParams::Gptq {
+            damp,
+            block_size,
+            true_sequential,
+            order,
+        };
+        self.all().into_iter().map(gptq).collect()
+    }
+}
