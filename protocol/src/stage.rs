@@ -9,7 +9,9 @@
 
 use crate::command::CommandParams;
 use crate::task::{CalibrateParams, EvaluateParams};
-use crate::units::{Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, Seed, SparseRatio, Threshold};
+use crate::units::{
+    Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, SalienceWeight, Seed, SparseRatio, Threshold,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -287,6 +289,15 @@ pub enum RoundingParams {
         /// Squared error above which a weight stays in 16 bit, relative to the mean over the matrix; 0 for none.
         outlier_threshold: Threshold,
     },
+    /// SliM-LLM (arXiv 2405.14917): GPTQ in groups that have a bit more or less by their salience.
+    SlimLlm {
+        /// As in GPTQ.
+        damp: Damp,
+        /// As in GPTQ.
+        true_sequential: bool,
+        /// How many times a salient weight's error counts where ranges are found.
+        salience_weight: SalienceWeight,
+    },
     /// SqueezeLLM (arXiv 2306.07629): for each row values of its own, and a sparse part.
     Squeezellm {
         /// Share of all weights that stay in 16 bit for their magnitude.
@@ -330,7 +341,9 @@ impl RoundingParams {
     pub fn needs(&self) -> Needs {
         match self {
             RoundingParams::Rtn => Needs::Nothing,
-            RoundingParams::Gptq { .. } | RoundingParams::Spqr { .. } => Needs::Calibration,
+            RoundingParams::Gptq { .. } | RoundingParams::Spqr { .. } | RoundingParams::SlimLlm { .. } => {
+                Needs::Calibration
+            }
             RoundingParams::Squeezellm { .. } => Needs::Gradients(Reduction::Square),
         }
     }
@@ -341,6 +354,7 @@ impl RoundingParams {
             RoundingParams::Rtn => "rtn",
             RoundingParams::Gptq { .. } => "gptq",
             RoundingParams::Spqr { .. } => "spqr",
+            RoundingParams::SlimLlm { .. } => "slim_llm",
             RoundingParams::Squeezellm { .. } => "squeezellm",
         }
     }

@@ -230,6 +230,13 @@ decimal_unit!(
     "a share from 0 to 1"
 );
 decimal_unit!(
+    /// How many times an error counts.
+    SalienceWeight,
+    true,
+    1_000_000,
+    "a weight from 0 to 1000000"
+);
+decimal_unit!(
     /// A squared error relative to the mean; 0 stands for none.
     Threshold,
     true,

@@ -7,7 +7,9 @@ use super::suggest::suggest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use tacq_protocol::stage::{Grid, Order, Rounding, Score};
-use tacq_protocol::units::{Bits, BlockSize, Damp, GroupSize, OutlierRatio, SparseRatio, Threshold};
+use tacq_protocol::units::{
+    Bits, BlockSize, Damp, GroupSize, OutlierRatio, SalienceWeight, SparseRatio, Threshold,
+};
 
 record! {
     /// Round to nearest. Needs no calibration.
@@ -58,6 +60,20 @@ record! {
 }
 
 record! {
+    /// SliM-LLM (arXiv 2405.14917): GPTQ in groups that have a bit more or less by their salience.
+    SlimLlm is "a mapping of parameters" {
+        /// Columns of a group. Default: 128.
+        group_size: List<GroupSize>,
+        /// How many times a salient weight's error counts where ranges are found. Default: 1.
+        salience_weight: List<SalienceWeight>,
+        /// Added to the Hessian's diagonal, as a share of its mean. Default: 0.01.
+        damp: List<Damp>,
+        /// Whether statistics are collected again after each group of layers in a block. Default: false.
+        true_sequential: List<bool>,
+    }
+}
+
+record! {
     /// SqueezeLLM (arXiv 2306.07629): values for each row by k-means, and a sparse part in 16 bit.
     Squeezellm is "a mapping of parameters" {
         /// Share of all weights that stay in 16 bit for their magnitude. Default: 0.0045.
@@ -100,6 +116,8 @@ pub enum Method {
     Gptq(Box<Gptq>),
     /// `spqr`
     Spqr(Box<Spqr>),
+    /// `slim_llm`
+    SlimLlm(SlimLlm),
     /// `squeezellm`
     Squeezellm(Squeezellm),
     /// `tacq`
@@ -108,7 +126,7 @@ pub enum Method {
 
 impl Method {
     /// Their names.
-    pub const NAMES: &[&str] = &["rtn", "gptq", "spqr", "squeezellm", "tacq"];
+    pub const NAMES: &[&str] = &["rtn", "gptq", "spqr", "slim_llm", "squeezellm", "tacq"];
 }
 
 impl Decode for Method {
@@ -124,7 +142,7 @@ impl Decode for Method {
                 [] => {
                     reader.report(
                         &node.place,
-                        "an empty mapping is not a method: rtn, gptq, spqr, squeezellm or tacq",
+                        "an empty mapping is not a method: rtn, gptq, spqr, slim_llm, squeezellm or tacq",
                     );
                     None
                 }
@@ -143,7 +161,7 @@ impl Decode for Method {
                 }
             },
             _ => {
-                reader.unexpected(node, "a method: rtn, gptq, spqr, squeezellm or tacq");
+                reader.unexpected(node, "a method: rtn, gptq, spqr, slim_llm, squeezellm or tacq");
                 None
             }
         }
@@ -155,6 +173,7 @@ fn method(name: &str, node: &Node, parameters: &Node, reader: &mut Reader) -> Op
         "rtn" => Rtn::decode(parameters, reader).map(Method::Rtn),
         "gptq" => Gptq::decode(parameters, reader).map(|gptq| Method::Gptq(Box::new(gptq))),
         "spqr" => Spqr::decode(parameters, reader).map(|spqr| Method::Spqr(Box::new(spqr))),
+        "slim_llm" => SlimLlm::decode(parameters, reader).map(Method::SlimLlm),
         "squeezellm" => Squeezellm::decode(parameters, reader).map(Method::Squeezellm),
         "tacq" => Tacq::decode(parameters, reader).map(|tacq| Method::Tacq(Box::new(tacq))),
         _ => {
@@ -182,13 +201,14 @@ impl JsonSchema for Method {
         let no_value = json_schema!({ "type": "null" });
         json_schema!({
             "anyOf": [
-                { "enum": ["rtn", "gptq", "spqr", "squeezellm"] },
+                { "enum": ["rtn", "gptq", "spqr", "slim_llm", "squeezellm"] },
                 {
                     "type": "object",
                     "properties": {
                         "rtn": { "anyOf": [generator.subschema_for::<Rtn>(), no_value] },
                         "gptq": { "anyOf": [generator.subschema_for::<Gptq>(), no_value] },
                         "spqr": { "anyOf": [generator.subschema_for::<Spqr>(), no_value] },
+                        "slim_llm": { "anyOf": [generator.subschema_for::<SlimLlm>(), no_value] },
                         "squeezellm": { "anyOf": [generator.subschema_for::<Squeezellm>(), no_value] },
                         "tacq": generator.subschema_for::<Tacq>(),
                     },

@@ -9,7 +9,8 @@ use tacq_protocol::stage::{Grid, Order, Rounding, Score};
 use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
     BatchSize, Bits, BlockSize, DType, Damp, Device, FewShot, GroupSize, MaxNewTokens, NExamples, NSamples,
-    NWindows, OutlierRatio, Seed, SeqLen, SparseRatio, Temperature, Threshold, TopP, UnitError,
+    NWindows, OutlierRatio, SalienceWeight, Seed, SeqLen, SparseRatio, Temperature, Threshold, TopP,
+    UnitError,
 };
 
 use super::experiment::{CalibrationSampling, Each};
@@ -89,7 +90,7 @@ macro_rules! decimals {
         }
     )*};
 }
-decimals!(OutlierRatio, SparseRatio, Threshold, Damp, Temperature, TopP);
+decimals!(OutlierRatio, SparseRatio, Threshold, SalienceWeight, Damp, Temperature, TopP);
 
 macro_rules! local_integers {
     ($($(#[$doc:meta])* $name:ident, $low:literal, $high:literal, $expected:literal;)*) => {$(

@@ -28,6 +28,8 @@ const STAGES: &str = r#"[
   [{"kind":"quantize","params":{"bits":2,"group_size":16,"dtype":"bf16","rounding":{"method":"spqr","damp":"1",
     "block_size":128,"true_sequential":true,"order":"activity","stats_bits":3,"outlier_threshold":"0.2"}}},
     ["model","calibration"]],
+  [{"kind":"quantize","params":{"bits":3,"group_size":128,"dtype":"bf16","rounding":{"method":"slim_llm",
+    "damp":"0.01","true_sequential":false,"salience_weight":"1"}}}, ["model","calibration"]],
   [{"kind":"quantize","params":{"bits":3,
     "rounding":{"method":"squeezellm","magnitude_ratio":"0.0045","fisher_ratio":"0.0005"}}}, ["model","gradients"]],
   [{"kind":"gradients","params":{"reduction":"abs","dtype":"f32"}}, ["model","calibration"]],

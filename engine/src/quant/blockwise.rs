@@ -7,8 +7,9 @@
 
 use super::levels::TwoLevelSpec;
 use super::matrix::{MatrixSpec, QuantizedMatrix};
-use super::spqr::SpqrSettings;
-use super::{Factor, Hessian, MatrixMask, gptq, spqr};
+use super::slim::{self, SlimSettings};
+use super::spqr::{self, SpqrSettings};
+use super::{Factor, Hessian, MatrixMask, gptq};
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj, Rope};
 use crate::{Result, device};
@@ -40,6 +41,8 @@ pub enum Rule {
         /// What a weight may cost; see [`spqr::SpqrSettings`].
         outlier_threshold: f64,
     },
+    /// SliM-LLM.
+    Slim(SlimSettings),
 }
 
 /// The parameters of GPTQ and of what is built on it.
@@ -77,6 +80,8 @@ pub struct Timings {
     pub hessian: Duration,
     /// Factoring them.
     pub factor: Duration,
+    /// Finding bit widths of groups.
+    pub allocation: Duration,
     /// Quantizing matrices.
     pub matrices: Duration,
 }
@@ -86,6 +91,14 @@ type Quantized = BTreeMap<Proj, (String, QuantizedMatrix)>;
 
 /// A part of a block, from the hidden states [b, t, hidden] at its start to the inputs of a group of projections.
 type Part = fn(&Block, &Tensor, &Rope) -> Result<Tensor>;
+
+/// Statistics of the inputs of a group of projections, and how these can be had again.
+struct Seen {
+    hessian: Hessian,
+    /// The block as it was then.
+    block: Block,
+    part: Part,
+}
 
 /// The calibration set on its way through the model.
 #[derive(Debug)]
@@ -164,19 +177,19 @@ impl Blockwise {
         let attention: Part = |block, h, rope| block.attention(&block.attn_norm(h)?, rope);
         let activation: Part = |block, h, _| block.mlp_activation(&block.mlp_norm(h)?);
 
-        let (hessian, _) = self.collect(block, |block, h, _| block.attn_norm(h), 0)?;
-        self.quantize_group(&[Proj::K, Proj::V, Proj::Q], hessian, block, original, done)?;
+        let (seen, _) = self.collect(block, |block, h, _| block.attn_norm(h), 0)?;
+        self.quantize_group(&[Proj::K, Proj::V, Proj::Q], seen, block, original, done)?;
 
-        let (hessian, kept) = self.collect(block, attention, self.keep_bytes())?;
-        self.quantize_group(&[Proj::O], hessian, block, original, done)?;
+        let (seen, kept) = self.collect(block, attention, self.keep_bytes())?;
+        self.quantize_group(&[Proj::O], seen, block, original, done)?;
         self.add_output(Proj::O, block, attention, kept)?;
 
-        let (hessian, _) = self.collect(block, |block, h, _| block.mlp_norm(h), 0)?;
-        self.quantize_group(&[Proj::Up, Proj::Gate], hessian, block, original, done)?;
+        let (seen, _) = self.collect(block, |block, h, _| block.mlp_norm(h), 0)?;
+        self.quantize_group(&[Proj::Up, Proj::Gate], seen, block, original, done)?;
 
         let keep_bytes = if last { 0 } else { self.keep_bytes() };
-        let (hessian, kept) = self.collect(block, activation, keep_bytes)?;
-        self.quantize_group(&[Proj::Down], hessian, block, original, done)?;
+        let (seen, kept) = self.collect(block, activation, keep_bytes)?;
+        self.quantize_group(&[Proj::Down], seen, block, original, done)?;
         if !last {
             self.add_output(Proj::Down, block, activation, kept)?;
         }
@@ -200,8 +213,8 @@ impl Blockwise {
         ];
         let original_block = block.shallow_clone();
         for (group, part) in groups.into_iter().zip(parts) {
-            let (hessian, _) = self.collect(&original_block, part, 0)?;
-            self.quantize_group(group, hessian, block, original, done)?;
+            let (seen, _) = self.collect(&original_block, part, 0)?;
+            self.quantize_group(group, seen, block, original, done)?;
         }
         Ok(())
     }
@@ -219,7 +232,7 @@ impl Blockwise {
     }
 
     /// Statistics of a part's outputs over the calibration set, with the first outputs up to `keep_bytes`.
-    fn collect(&mut self, block: &Block, part: Part, keep_bytes: usize) -> Result<(Hessian, Vec<Tensor>)> {
+    fn collect(&mut self, block: &Block, part: Part, keep_bytes: usize) -> Result<(Seen, Vec<Tensor>)> {
         let mut hessian: Option<Hessian> = None;
         let (mut kept, mut left) = (Vec::new(), keep_bytes);
         for hidden in &self.batches {
@@ -245,7 +258,8 @@ impl Blockwise {
         let started = Instant::now();
         device::wait(self.batches[0].device());
         self.timings.hessian += started.elapsed();
-        Ok((hessian.expect("a calibration set has at least one sequence"), kept))
+        let hessian = hessian.expect("a calibration set has at least one sequence");
+        Ok((Seen { hessian, block: block.shallow_clone(), part }, kept))
     }
 
     /// Adds a projection's output to the hidden states; its inputs are `kept` or computed by `part`.
@@ -268,34 +282,32 @@ impl Blockwise {
     fn quantize_group(
         &mut self,
         group: &[Proj],
-        hessian: Hessian,
+        seen: Seen,
         block: &mut Block,
         original: &dyn Fn(Proj) -> Result<Original>,
         done: &mut Quantized,
     ) -> Result<()> {
-        let BlockwiseSettings { rule, damp, block_size, order, .. } = self.settings;
-        let mut factor: Option<Factor> = None;
-        let mut hessian = Some(hessian);
-        for &proj in group {
-            let Original { name, weight, mask } = original(proj)?;
-            if let Some(hessian) = hessian.take() {
-                let started = Instant::now();
-                let hessian = hessian.finish()?;
-                let make = || match order {
-                    Order::Natural => Factor::new(&name, hessian, damp),
-                    Order::Activity => Factor::by_activity(&name, hessian, damp),
-                };
-                factor = Some(device::with_full_precision(make)?);
-                self.timings.factor += started.elapsed();
-            }
+        let Seen { hessian, block: source, part } = seen;
+        let originals = group.iter().map(|&proj| original(proj)).collect::<Result<Vec<_>>>()?;
+        let factor = self.factor(&originals[0].name, hessian)?;
+        let mut widths = match self.settings.rule {
+            Rule::Slim(settings) => self.allocate(settings, &originals, &factor, &source, part)?,
+            Rule::Gptq(_) | Rule::Spqr { .. } => Vec::new(),
+        }
+        .into_iter();
+        let BlockwiseSettings { rule, block_size, .. } = self.settings;
+        for (&proj, Original { name, weight, mask }) in group.iter().zip(originals) {
             let started = Instant::now();
-            let factor = factor.as_ref().expect("made for the first projection");
             let quantize = || match rule {
-                Rule::Gptq(spec) => gptq::quantize(&name, &weight, factor, spec, block_size, mask),
+                Rule::Gptq(spec) => gptq::quantize(&name, &weight, &factor, spec, block_size, mask),
                 Rule::Spqr { spec, outlier_threshold } => {
                     let outlier_threshold = (outlier_threshold > 0.0).then_some(outlier_threshold);
                     let settings = SpqrSettings { spec, outlier_threshold, block_size };
-                    spqr::quantize(&name, &weight, factor, settings)
+                    spqr::quantize(&name, &weight, &factor, settings)
+                }
+                Rule::Slim(settings) => {
+                    let widths = widths.next().expect("each projection has its own");
+                    slim::quantize(&name, &weight, &factor, settings, widths)
                 }
             };
             let (matrix, weights) = device::with_full_precision(quantize)?;
@@ -304,5 +316,39 @@ impl Blockwise {
             done.insert(proj, (name, matrix));
         }
         Ok(())
+    }
+
+    /// Factors statistics of the inputs of the weight called `name`.
+    fn factor(&mut self, name: &str, hessian: Hessian) -> Result<Factor> {
+        let BlockwiseSettings { damp, order, .. } = self.settings;
+        let started = Instant::now();
+        let hessian = hessian.finish()?;
+        let factor = device::with_full_precision(|| match order {
+            Order::Natural => Factor::new(name, hessian, damp),
+            Order::Activity => Factor::by_activity(name, hessian, damp),
+        })?;
+        self.timings.factor += started.elapsed();
+        Ok(factor)
+    }
+
+    /// The widths of each weight's groups, from its outputs over the calibration set.
+    fn allocate(
+        &mut self,
+        settings: SlimSettings,
+        originals: &[Original],
+        factor: &Factor,
+        source: &Block,
+        part: Part,
+    ) -> Result<Vec<Vec<u8>>> {
+        let started = Instant::now();
+        let kind = self.batches[0].kind();
+        let allocation = |original: &Original| slim::allocate(&original.weight, factor, settings.spec, kind);
+        let mut allocations = originals.iter().map(allocation).collect::<Result<Vec<_>, _>>()?;
+        for hidden in &self.batches {
+            let inputs = part(source, hidden, &self.rope)?;
+            allocations.iter_mut().try_for_each(|allocation| allocation.add(&inputs))?;
+        }
+        self.timings.allocation += started.elapsed();
+        Ok(allocations.iter().map(slim::Allocation::widths).collect())
     }
 }

@@ -17,6 +17,7 @@ mod mask;
 mod matrix;
 mod order;
 mod rtn;
+pub mod slim;
 pub mod spqr;
 pub mod squeezellm;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tacq_protocol::stage::{
     Grid, Order, QuantizeParams, RoundingParams, SaliencyParams, Score, SelectParams,
 };
 use tacq_protocol::units::{Bits, DType, Device, GroupSize};
-use tacq_protocol::{Event, Request, Run, StageParams};
+use tacq_protocol::{DataFile, Event, Request, Run, StageParams};
 use tacq_testkit::{Size, random_llama};
 
 /// Three blocks, so that a run can stop before, between and after.
@@ -29,12 +29,14 @@ impl Sink for Silence {
 
 pub struct Bench {
     folder: tempfile::TempDir,
+    model: PathBuf,
 }
 
 impl Bench {
     /// A model, and 24 sequences of 16 to 40 of its tokens.
     pub fn new() -> Bench {
-        let bench = Bench { folder: tempfile::tempdir().unwrap() };
+        let folder = tempfile::tempdir().unwrap();
+        let bench = Bench { model: folder.path().join("model"), folder };
         random_llama(&bench.at("model"), &SIZE, 5).unwrap();
         let mut state = 1u32;
         let mut next = || {
@@ -49,12 +51,32 @@ impl Bench {
         bench
     }
 
+    /// Another model, and nothing else.
+    pub fn of(model: &Path) -> Bench {
+        Bench { model: model.to_owned(), folder: tempfile::tempdir().unwrap() }
+    }
+
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Runs a stage into the folder `output`; its progress folder is `output.progress`, kept if there.
     pub fn run(&self, stage: StageParams, inputs: &[(&str, &str)], output: &str) -> Result<bool, String> {
+        self.run_on(stage, inputs, &[], output)
+    }
+
+    /// [`Self::run`] with data: roles and files.
+    pub fn run_on(
+        &self,
+        stage: StageParams,
+        inputs: &[(&str, &str)],
+        data: &[(&str, PathBuf)],
+        output: &str,
+    ) -> Result<bool, String> {
+        let data = data.iter().map(|(role, path)| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            ((*role).to_owned(), vec![DataFile { name, path: path.clone() }])
+        });
         let folder = |name: String| {
             fs::create_dir_all(self.at(&name)).unwrap();
             self.at(&name)
@@ -63,8 +85,8 @@ impl Bench {
         let request = Request {
             id: 1,
             stage,
-            inputs: inputs.chain([(role::MODEL.to_owned(), self.at("model"))]).collect::<BTreeMap<_, _>>(),
-            data: BTreeMap::new(),
+            inputs: inputs.chain([(role::MODEL.to_owned(), self.model.clone())]).collect::<BTreeMap<_, _>>(),
+            data: data.collect(),
             output: folder(output.to_owned()),
             progress: folder(format!("{output}.progress")),
             run: Run {

@@ -1,6 +1,7 @@
 //! The stages quantize, mixed_quantize, saliency and select on small random models.
 
 mod bench;
+mod methods;
 mod naive;
 mod quantize;
 mod saliency;

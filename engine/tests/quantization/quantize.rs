@@ -52,30 +52,6 @@ fn statistics_of_the_unquantized_block_are_those_of_the_reference() {
 }
 
 #[test]
-fn a_resumed_run_ends_with_the_same_bytes() {
-    let bench = Bench::new();
-    for (output, params) in
-        [("gptq", gptq(3, None, true)), ("rtn", rtn(4)), ("once", gptq(2, Some(16), false))]
-    {
-        assert!(!bench.quantize(params.clone(), output).unwrap());
-        let whole = read(&bench.at(output).join("checkpoint.safetensors"));
-        for finished in 0..=SIZE.layers {
-            // What a kill leaves: the finished layers and half of the next one's temporary file.
-            let again = format!("{output}{finished}");
-            let progress = bench.at(&format!("{again}.progress"));
-            fs::create_dir(&progress).unwrap();
-            for layer in 0..finished {
-                let name = format!("layer-{layer:05}.safetensors");
-                fs::copy(bench.at(&format!("{output}.progress")).join(&name), progress.join(&name)).unwrap();
-            }
-            fs::write(progress.join(format!(".layer-{finished:05}.safetensors.tmp")), b"half").unwrap();
-            assert_eq!(bench.quantize(params.clone(), &again).unwrap(), finished > 0);
-            assert_eq!(read(&bench.at(&again).join("checkpoint.safetensors")), whole, "{finished} layers");
-        }
-    }
-}
-
-#[test]
 fn damaged_progress_is_done_again() {
     let bench = Bench::new();
     bench.quantize(gptq(3, None, true), "out").unwrap();

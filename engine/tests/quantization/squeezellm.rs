@@ -55,14 +55,6 @@ fn the_checkpoint_has_each_matrixs_clusters_and_the_sparse_part() {
     let ratio = n as f64 / SIZE.linear_weights() as f64;
     assert!((summary.avg_bits - (3.0 - 3.0 * ratio + 32.0 * ratio)).abs() < 1e-9);
     assert_eq!(summary.bytes, fs::metadata(bench.at("out/checkpoint.safetensors")).unwrap().len());
-
-    // What a kill leaves is gone on from.
-    fs::create_dir(bench.at("again.progress")).unwrap();
-    let part = "layer-00000.safetensors";
-    fs::copy(bench.at("out.progress").join(part), bench.at("again.progress").join(part)).unwrap();
-    assert!(bench.run(params("0.0045", "0.002"), &[(role::GRADIENTS, "gradients")], "again").unwrap());
-    let name = "checkpoint.safetensors";
-    assert_eq!(read(&bench.at("again").join(name)), read(&bench.at("out").join(name)));
 }
 
 #[test]

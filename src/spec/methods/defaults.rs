@@ -1,6 +1,6 @@
 //! What parameters of methods are where the file does not say.
 
-use tacq_protocol::units::{Bits, BlockSize, Damp, GroupSize, SparseRatio, Threshold};
+use tacq_protocol::units::{Bits, BlockSize, Damp, GroupSize, SalienceWeight, SparseRatio, Threshold};
 
 /// GPTQ's damping (arXiv 2210.17323, section 3.3).
 pub fn damp() -> Damp {
@@ -40,4 +40,14 @@ pub fn magnitude_ratio() -> SparseRatio {
 /// SqueezeLLM's sparse part for sensitivity (arXiv 2306.07629, section 4.2).
 pub fn fisher_ratio() -> SparseRatio {
     "0.0005".parse().expect("in range")
+}
+
+/// Columns of SliM-LLM's groups (arXiv 2405.14917, section 4).
+pub fn slim_group_size() -> GroupSize {
+    GroupSize::new(128).expect("in range")
+}
+
+/// SliM-LLM's code weighs all errors alike.
+pub fn salience_weight() -> SalienceWeight {
+    "1".parse().expect("in range")
 }

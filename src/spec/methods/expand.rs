@@ -34,6 +34,7 @@ pub fn expand(list: List<raw::Method>, reader: &mut Reader) -> Vec<Method> {
                 }
             }
             raw::Method::Spqr(raw) => spqr(*raw, reader),
+            raw::Method::SlimLlm(raw) => slim_llm(raw, reader),
             raw::Method::Squeezellm(raw) => squeezellm(raw, reader),
             raw::Method::Tacq(raw) => tacq(*raw, reader),
         };
@@ -90,6 +91,29 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
                         stats_bits,
                         outlier_threshold,
                     };
+                    Method::Quantizer(Quantizer { rounding, group_size: Some(group_size), grid: None })
+                }));
+            }
+        }
+    }
+    methods
+}
+
+fn slim_llm(raw: raw::SlimLlm, reader: &mut Reader) -> Vec<Method> {
+    let group_sizes = chosen(raw.group_size, defaults::slim_group_size(), reader);
+    let weights = chosen(raw.salience_weight, defaults::salience_weight(), reader);
+    let damps = chosen(raw.damp, defaults::damp(), reader);
+    let in_sequence = chosen(raw.true_sequential, false, reader);
+    let counts = [group_sizes.len(), weights.len(), damps.len(), in_sequence.len()];
+    if !product(counts, &raw.place, reader) {
+        return Vec::new();
+    }
+    let mut methods = Vec::new();
+    for &group_size in &group_sizes {
+        for &salience_weight in &weights {
+            for &damp in &damps {
+                methods.extend(in_sequence.iter().map(|&true_sequential| {
+                    let rounding = RoundingParams::SlimLlm { damp, true_sequential, salience_weight };
                     Method::Quantizer(Quantizer { rounding, group_size: Some(group_size), grid: None })
                 }));
             }

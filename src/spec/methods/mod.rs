@@ -48,7 +48,11 @@ impl Method {
     }
 
     fn default_group_size(&self) -> Option<GroupSize> {
-        matches!(self.quantizer().rounding, RoundingParams::Spqr { .. }).then(defaults::spqr_group_size)
+        match self.quantizer().rounding {
+            RoundingParams::Spqr { .. } => Some(defaults::spqr_group_size()),
+            RoundingParams::SlimLlm { .. } => Some(defaults::slim_group_size()),
+            RoundingParams::Rtn | RoundingParams::Gptq { .. } | RoundingParams::Squeezellm { .. } => None,
+        }
     }
 
     /// The parameters that have no column in tables, as far as they are not at their defaults: `minmax damp=0.1`.
@@ -83,6 +87,11 @@ impl Method {
                 unless_default(&mut parts, "block", block_size, defaults::block_size());
                 parts.extend((!true_sequential).then(|| "one-pass".to_owned()));
                 parts.extend((*order != Order::Activity).then(|| "in-order".to_owned()));
+            }
+            RoundingParams::SlimLlm { damp, true_sequential, salience_weight } => {
+                unless_default(&mut parts, "salience-weight", salience_weight, defaults::salience_weight());
+                unless_default(&mut parts, "damp", damp, defaults::damp());
+                parts.extend(true_sequential.then(|| "in-sequence".to_owned()));
             }
             RoundingParams::Squeezellm { magnitude_ratio, fisher_ratio } => {
                 unless_default(&mut parts, "magnitude", magnitude_ratio, defaults::magnitude_ratio());

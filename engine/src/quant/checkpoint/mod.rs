@@ -19,6 +19,8 @@
 //! | | | `N.zeros` | U8 \[rows\] or [rows, groups] | the code of the weight 0 |
 //! | `two_level` | `bits`, `group_size`, `stats_bits` | `N.scale_codes`, `N.zero_codes` | U8 [rows, ⌈groups·stats_bits/8⌉] | scales and zero points as base + step·code; a weight is scale·(code − zero) in f64, rounded to f32 |
 //! | | | `N.scale_bases`, `N.scale_steps`, `N.zero_bases`, `N.zero_steps` | F16 [⌈rows/16⌉, groups] | shared by 16 neighbouring rows |
+//! | `mixed` | `bits` (on average), `group_size` | `N.widths` | U8 \[groups\] | bits of the codes in each group of columns, in place of `bits` |
+//! | | | `N.scales`, `N.zeros` | F16 [rows, groups] | a weight is scale·(code − zero) in f32 |
 //! | `table` | `bits` | `N.values` | F16 [rows, 2^bits] | a weight is the row's value number code |
 //!
 //! An outlier is its value. The file's size is the compressed size of the linear weights; all other weights are the model
@@ -37,17 +39,10 @@ pub use read::Checkpoint;
 pub use summary::summarize;
 pub use write::{merge, write};
 
-use super::{Scheme, Shape};
-
 /// The value of the metadata `format`.
 const FORMAT: &str = "tacq-checkpoint";
 /// The value of the metadata `version`.
 const VERSION: &str = "1";
-
-/// Bytes of a row of codes.
-fn row_bytes(scheme: Scheme, shape: Shape) -> usize {
-    (shape.cols * usize::from(scheme.bits().get())).div_ceil(8)
-}
 
 #[cfg(test)]
 mod tests;

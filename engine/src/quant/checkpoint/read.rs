@@ -1,6 +1,6 @@
 //! Reading packed checkpoints: everything a file claims is checked before it is used.
 
-use super::{CheckpointError, FORMAT, VERSION, bits, gaps, row_bytes, scheme};
+use super::{CheckpointError, FORMAT, VERSION, gaps, scheme};
 use crate::model::LinearSource;
 use crate::quant::{MatrixMask, QuantizedMatrix, Scheme, Shape, dequantize_on};
 use crate::tensorfile::TensorFile;
@@ -61,6 +61,21 @@ impl Checkpoint {
         self.layout.tensors.iter().filter_map(|t| values(&t.name)).map(|shape| shape[0].unsigned_abs()).sum()
     }
 
+    /// Bits of a row of a weight's codes.
+    pub(super) fn row_bits(&self, name: &str, shape: Shape) -> Result<usize, CheckpointError> {
+        match self.scheme {
+            Scheme::Mixed(spec) => {
+                let widths = self.file.bytes(&format!("{name}.widths"))?;
+                let columns = |group: usize| {
+                    let group_cols = spec.group_cols(shape.cols);
+                    group_cols.min(shape.cols - group * group_cols)
+                };
+                Ok(widths.iter().enumerate().map(|(group, &width)| usize::from(width) * columns(group)).sum())
+            }
+            _ => Ok(shape.cols * usize::from(self.scheme.bits().get())),
+        }
+    }
+
     /// Reads one weight's codes, grids and outliers.
     pub fn load(&self, name: &str) -> Result<QuantizedMatrix, CheckpointError> {
         let Some(tensor) = self.layout.tensors.iter().find(|t| t.name == name) else {
@@ -68,17 +83,17 @@ impl Checkpoint {
         };
         let shape = Shape { rows: tensor.rows as usize, cols: tensor.cols as usize };
         let bytes = |part: &str| self.file.bytes(&format!("{name}.{part}"));
-        let mut codes = vec![0; shape.len()];
-        codes
-            .par_chunks_mut(shape.cols)
-            .zip(bytes("codes")?.par_chunks(row_bytes(self.scheme, shape)))
-            .for_each(|(codes, packed)| bits::unpack(packed, self.scheme.bits().get(), codes));
         let parts = self.scheme.parts(shape);
         let parts = parts.iter().map(|part| bytes(part.name)).collect::<Result<Vec<_>, _>>()?;
         let mut levels = self.scheme.read(shape, &parts).map_err(|bad| {
             let (path, name) = (self.path(), name.to_owned());
             CheckpointError::Level { path, name, bad }
         })?;
+        let width = levels.row_bytes(shape);
+        self.file.check_shape(&format!("{name}.codes"), &[shape.rows as i64, width as i64])?;
+        let mut codes = vec![0; shape.len()];
+        let packed = bytes("codes")?.par_chunks(width);
+        codes.par_chunks_mut(shape.cols).zip(packed).for_each(|(codes, packed)| levels.unpack(packed, codes));
         if self.has(name, "group_of") {
             let group_of = bytes("group_of")?.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b));
             if !levels.set_group_of(shape, group_of.collect()) {
@@ -137,8 +152,10 @@ impl Checkpoint {
         shape: Shape,
         known: &mut BTreeSet<String>,
     ) -> Result<(), CheckpointError> {
-        let codes = vec![shape.rows as i64, row_bytes(self.scheme, shape) as i64];
-        let mut expected = vec![("codes", Dtype::U8, Some(codes))];
+        // Where widths differ, load() checks the rows' length.
+        let found = self.file.shape(&format!("{name}.codes")).and_then(|shape| shape.get(1).copied());
+        let width = self.scheme.row_bytes(shape).map_or(found.unwrap_or(0), |width| width as i64);
+        let mut expected = vec![("codes", Dtype::U8, Some(vec![shape.rows as i64, width]))];
         expected.extend(self.scheme.parts(shape).into_iter().map(|part| {
             let shape = part.shape.iter().map(|&n| n as i64).collect();
             (part.name, part.dtype, Some(shape))

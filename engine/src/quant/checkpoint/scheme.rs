@@ -1,6 +1,6 @@
 //! What codes stand for, as a header says it.
 
-use crate::quant::levels::{TableSpec, TwoLevelSpec};
+use crate::quant::levels::{MixedSpec, TableSpec, TwoLevelSpec};
 use crate::quant::{MatrixSpec, Scheme};
 use tacq_protocol::stage::Grid;
 use tacq_protocol::units::{Bits, GroupSize};
@@ -31,6 +31,9 @@ pub fn to_metadata(scheme: Scheme) -> Vec<(&'static str, String)> {
             ("group_size", spec.group_size.to_string()),
             ("stats_bits", spec.stats_bits.to_string()),
         ],
+        Scheme::Mixed(spec) => {
+            vec![("levels", "mixed".to_owned()), bits, ("group_size", spec.group_size.to_string())]
+        }
         Scheme::Table(_) => vec![("levels", "table".to_owned()), bits],
     }
 }
@@ -42,6 +45,10 @@ pub fn from_metadata<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Result<Sche
         parsed.ok_or(BadField { key, expected: Bits::EXPECTED })
     };
     let group_size = |text: &str| GroupSize::new(text.parse().ok()?).ok();
+    let fixed_group_size = || {
+        let found = field("group_size").and_then(group_size);
+        found.ok_or(BadField { key: "group_size", expected: GroupSize::EXPECTED })
+    };
     Ok(match field("levels") {
         None => {
             let bits = bits("bits")?;
@@ -55,16 +62,15 @@ pub fn from_metadata<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Result<Sche
             let grid = grid.ok_or(BadField { key: "grid", expected: "`minmax` or `mse`" })?;
             Scheme::Grids(MatrixSpec { bits, group_size, grid })
         }
-        Some("two_level") => {
-            let group_size = field("group_size").and_then(group_size);
-            Scheme::TwoLevel(TwoLevelSpec {
-                bits: bits("bits")?,
-                group_size: group_size
-                    .ok_or(BadField { key: "group_size", expected: GroupSize::EXPECTED })?,
-                stats_bits: bits("stats_bits")?,
-            })
-        }
+        Some("two_level") => Scheme::TwoLevel(TwoLevelSpec {
+            bits: bits("bits")?,
+            group_size: fixed_group_size()?,
+            stats_bits: bits("stats_bits")?,
+        }),
+        Some("mixed") => Scheme::Mixed(MixedSpec { bits: bits("bits")?, group_size: fixed_group_size()? }),
         Some("table") => Scheme::Table(TableSpec { bits: bits("bits")? }),
-        Some(_) => return Err(BadField { key: "levels", expected: "absent, `two_level` or `table`" }),
+        Some(_) => {
+            return Err(BadField { key: "levels", expected: "absent, `two_level`, `mixed` or `table`" });
+        }
     })
 }

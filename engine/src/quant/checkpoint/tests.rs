@@ -1,9 +1,8 @@
 use super::*;
 use crate::model::LinearSource;
-use crate::quant::Scheme;
-use crate::quant::levels::{Levels, Stats, Table, TableSpec, TwoLevel, TwoLevelSpec};
+use crate::quant::levels::{Levels, Mixed, MixedSpec, Stats, Table, TableSpec, TwoLevel, TwoLevelSpec};
 use crate::quant::testing::{Normal, spec};
-use crate::quant::{MatrixMask, QuantizedMatrix, round_to_nearest};
+use crate::quant::{MatrixMask, QuantizedMatrix, Scheme, Shape, round_to_nearest};
 use crate::tensorfile::{TensorSpec, TensorWriter};
 use safetensors::Dtype;
 use std::path::{Path, PathBuf};
@@ -61,6 +60,18 @@ fn of_scheme(scheme: Scheme, shape: Shape, outliers: &[u64]) -> QuantizedMatrix 
             }
             Levels::TwoLevel(levels)
         }
+        Scheme::Mixed(spec) => {
+            let (group_cols, average) = (spec.group_cols(shape.cols), spec.bits.get());
+            let widths: Vec<u8> = (0..spec.groups(shape.cols) as u8).map(|g| average - 1 + g % 3).collect();
+            for (at, code) in codes.iter_mut().enumerate() {
+                *code &= u8::MAX >> (8 - widths[at % shape.cols / group_cols]);
+            }
+            let mut mixed = Mixed::zeroed(spec, shape, widths);
+            let mut number = || half::f16::from_f64(0.3 * normal_number(&mut code));
+            mixed.scales.fill_with(&mut number);
+            mixed.zeros.fill_with(&mut number);
+            Levels::Mixed(mixed)
+        }
         Scheme::Table(spec) => {
             let values = normal.vector(shape.rows * spec.values(), 0.1).into_iter().map(half::f16::from_f32);
             Levels::Table(Table { spec, values: values.collect() })
@@ -83,6 +94,8 @@ fn schemes() -> Vec<Scheme> {
         Scheme::TwoLevel(TwoLevelSpec { bits: bits(width), group_size, stats_bits: bits(stats) })
     };
     let mut all = vec![two_level(2, 16, 3), two_level(1, 7, 4), two_level(8, 100, 8)];
+    let mixed = |width, group| MixedSpec { bits: bits(width), group_size: GroupSize::new(group).unwrap() };
+    all.extend([mixed(2, 16), mixed(3, 7), mixed(7, 100)].map(Scheme::Mixed));
     all.extend([1, 3, 8].map(|width| Scheme::Table(TableSpec { bits: bits(width) })));
     all
 }
@@ -144,24 +157,27 @@ fn levels_count_as_their_papers_do() {
     let shape = Shape { rows: 32, cols: 64 };
     let average = |scheme: Scheme, outliers: &[u64]| {
         write(&path, scheme, &[("w".into(), of_scheme(scheme, shape, outliers))]).unwrap();
-        summarize(&Checkpoint::open(&path).unwrap()).avg_bits
+        summarize(&Checkpoint::open(&path).unwrap()).unwrap().avg_bits
     };
     // SpQR (arXiv 2306.03078, section 4.3): b + (3 + 3)/16 + 64/(16·16).
     assert!((average(schemes()[0], &[]) - (2.0 + 6.0 / 16.0 + 64.0 / 256.0)).abs() < 1e-12);
     let ratio = 2.0 / 2048.0;
-    assert!((average(schemes()[4], &[1, 2]) - (3.0 - 3.0 * ratio + 32.0 * ratio)).abs() < 1e-12);
+    // SliM-LLM: the widths' mean, and 32 bits a group. Groups of 16 columns have 1, 2, 3 and 1 bits.
+    let mixed = average(schemes()[3], &[]);
+    assert!((mixed - (7.0 / 4.0 + 32.0 / 16.0)).abs() < 1e-12, "{mixed}");
+    assert!((average(schemes()[7], &[1, 2]) - (3.0 - 3.0 * ratio + 32.0 * ratio)).abs() < 1e-12);
 }
 
 #[test]
 fn levels_that_are_no_numbers_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c");
-    for (scheme, part, position) in [(schemes()[0], "zero_steps", 2), (schemes()[4], "values", 5)] {
+    for (scheme, part, position) in [(schemes()[0], "zero_steps", 2), (schemes()[7], "values", 5)] {
         let mut matrix = of_scheme(scheme, Shape { rows: 2, cols: 40 }, &[]);
         match &mut matrix.levels {
             Levels::TwoLevel(levels) => levels.zeros.steps[2] = half::f16::INFINITY,
             Levels::Table(table) => table.values[5] = half::f16::INFINITY,
-            Levels::Grids(_) => unreachable!(),
+            Levels::Grids(_) | Levels::Mixed(_) => unreachable!(),
         }
         write(&path, scheme, &[("w".into(), matrix)]).unwrap();
         let message = Checkpoint::open(&path).unwrap().load("w").unwrap_err().to_string();
@@ -192,12 +208,12 @@ fn the_summary_counts_bits_by_the_papers_formula() {
     let shape = Shape { rows: 10, cols: 100 };
     write(&path, Scheme::Grids(spec(3, None)), &[("w".into(), matrix(3, None, shape, &[1, 2, 3, 4, 999]))])
         .unwrap();
-    let summary = summarize(&Checkpoint::open(&path).unwrap());
+    let summary = summarize(&Checkpoint::open(&path).unwrap()).unwrap();
     assert_eq!((summary.n_weights, summary.n_outliers), (1000, 5));
     assert!((summary.avg_bits - (3.0 - 3.0 * 0.005 + 32.0 * 0.005)).abs() < 1e-12);
     assert_eq!(summary.bytes, std::fs::metadata(&path).unwrap().len());
     write(&path, Scheme::Grids(spec(4, Some(32))), &[("w".into(), matrix(4, Some(32), shape, &[]))]).unwrap();
-    let summary = summarize(&Checkpoint::open(&path).unwrap());
+    let summary = summarize(&Checkpoint::open(&path).unwrap()).unwrap();
     assert!((summary.avg_bits - (4.0 + 32.0 * 40.0 / 1000.0)).abs() < 1e-12);
 }
 
@@ -308,7 +324,7 @@ fn a_header_out_of_range_is_rejected() {
     );
     let mut pieces = Pieces::valid();
     pieces.metadata.push(("levels", "stairs".to_owned()));
-    rejects(pieces, "the header's `levels` is `stairs`, expected absent, `two_level` or `table`");
+    rejects(pieces, "the header's `levels` is `stairs`, expected absent, `two_level`, `mixed` or `table`");
     rejects(Pieces::valid().set("grid", "x"), "the header's `grid` is `x`, expected `minmax` or `mse`");
     let layout = r#"{"tensors":[{"name":"w","rows":2,"cols":0}]}"#;
     rejects(

@@ -1,6 +1,6 @@
 //! Writing packed checkpoints.
 
-use super::{FORMAT, VERSION, bits, gaps, row_bytes, scheme};
+use super::{FORMAT, VERSION, gaps, scheme};
 use crate::fsx::FsError;
 use crate::quant::{QuantizedMatrix, Scheme};
 use crate::tensorfile::{TensorFileError, TensorSpec, TensorWriter};
@@ -63,12 +63,12 @@ fn metadata(scheme: Scheme, layout: &WeightLayout) -> Vec<(&'static str, String)
 /// The tensors of one matrix with their bytes, in file order.
 fn pack(name: &str, matrix: &QuantizedMatrix) -> Vec<(TensorSpec, Vec<u8>)> {
     let (shape, scheme) = (matrix.shape, matrix.levels.scheme());
-    let width = row_bytes(scheme, shape);
+    let width = matrix.levels.row_bytes(shape);
     let mut codes = vec![0; shape.rows * width];
     codes
         .par_chunks_mut(width)
         .zip(matrix.codes.par_chunks(shape.cols))
-        .for_each(|(packed, codes)| bits::pack(codes, scheme.bits().get(), packed));
+        .for_each(|(packed, codes)| matrix.levels.pack(codes, packed));
     let tensor = |part: &str, dtype, shape: &[u64]| TensorSpec::new(format!("{name}.{part}"), dtype, shape);
     let mut tensors = vec![(tensor("codes", Dtype::U8, &[shape.rows as u64, width as u64]), codes)];
     let parts = scheme.parts(shape).into_iter().zip(matrix.levels.bytes());

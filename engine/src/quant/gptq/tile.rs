@@ -56,24 +56,39 @@ impl Tile {
     /// Quantizes `columns` with the current grids and compensates all columns of the segment right of each.
     /// `upper` is the segment's diagonal block of U, row-major.
     pub fn sweep(&mut self, columns: Range<usize>, upper: &[f32], max_code: f32) {
+        self.dispatch::<false>(columns, upper, max_code);
+    }
+
+    /// [`Self::sweep`] for zero points that are no whole numbers: a weight goes to the nearest level all the same.
+    pub fn sweep_to_nearest(&mut self, columns: Range<usize>, upper: &[f32], max_code: f32) {
+        self.dispatch::<true>(columns, upper, max_code);
+    }
+
+    fn dispatch<const ANY_ZERO: bool>(&mut self, columns: Range<usize>, upper: &[f32], max_code: f32) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: the processor has both features.
-            return unsafe { self.sweep_avx2(columns, upper, max_code) };
+            return unsafe { self.sweep_avx2::<ANY_ZERO>(columns, upper, max_code) };
         }
-        self.sweep_with::<false>(columns, upper, max_code);
+        self.sweep_with::<false, ANY_ZERO>(columns, upper, max_code);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn sweep_avx2(&mut self, columns: Range<usize>, upper: &[f32], max_code: f32) {
-        self.sweep_with::<true>(columns, upper, max_code);
+    fn sweep_avx2<const ANY_ZERO: bool>(&mut self, columns: Range<usize>, upper: &[f32], max_code: f32) {
+        self.sweep_with::<true, ANY_ZERO>(columns, upper, max_code);
     }
 
     /// The loop, written so that the compiler vectorizes it for its caller's processor.
-    /// `FUSED`: multiply and add in one rounding (without hardware support that is a slow library call).
+    /// `FUSED`: multiply and add in one rounding (without hardware support that is a slow library call). `ANY_ZERO`: zero
+    /// points may be any numbers; with whole ones only weights in the middle between two levels go elsewhere.
     #[inline(always)]
-    fn sweep_with<const FUSED: bool>(&mut self, columns: Range<usize>, upper: &[f32], max_code: f32) {
+    fn sweep_with<const FUSED: bool, const ANY_ZERO: bool>(
+        &mut self,
+        columns: Range<usize>,
+        upper: &[f32],
+        max_code: f32,
+    ) {
         let len = self.codes.len();
         for i in columns {
             let factors = &upper[i * len..][..len]; // row i of U
@@ -81,7 +96,11 @@ impl Tile {
             let mut errors = [0.0; ROWS];
             for row in 0..ROWS {
                 let weight = self.weights[i][row];
-                let level = (weight / self.scale[row]).round_ties_even() + self.zero[row];
+                let level = if ANY_ZERO {
+                    (weight / self.scale[row] + self.zero[row]).round_ties_even()
+                } else {
+                    (weight / self.scale[row]).round_ties_even() + self.zero[row]
+                };
                 let level = level.max(0.0).min(max_code);
                 codes[row] = level;
                 errors[row] = (weight - self.scale[row] * (level - self.zero[row])) / factors[i];
@@ -128,7 +147,7 @@ mod tests {
             Tile { weights: fast.weights.clone(), outliers: fast.outliers.clone(), ..Tile::new(0, len) };
         (plain.scale, plain.zero) = (fast.scale, fast.zero);
         fast.sweep(0..len, &upper, 7.0);
-        plain.sweep_with::<false>(0..len, &upper, 7.0);
+        plain.sweep_with::<false, false>(0..len, &upper, 7.0);
         assert_eq!(fast.codes, plain.codes);
         assert_eq!((fast.codes[7][3], fast.errors[7][3]), (0.0, 0.0));
         for (a, b) in fast.errors.iter().flatten().zip(plain.errors.iter().flatten()) {

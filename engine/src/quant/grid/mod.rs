@@ -3,7 +3,7 @@
 //! Asymmetric, as in GPTQ (arXiv 2210.17323) and TaCQ (arXiv 2504.07389): the range always holds zero, `ŵ = scale·(q −
 //! zero)` with `q = clamp(round(w / scale) + zero, 0, 2^bits − 1)`, and `round` takes halves to the even neighbour.
 
-mod kernel;
+pub(super) mod kernel;
 pub(super) mod power;
 
 use tacq_protocol::stage::Grid as GridKind;

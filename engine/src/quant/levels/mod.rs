@@ -4,13 +4,16 @@
 //! later reader of a checkpoint see the same numbers, bit by bit.
 
 mod grids;
+mod mixed;
 mod table;
 mod two_level;
 
 pub use grids::Grids;
+pub use mixed::{Mixed, MixedSpec, value as mixed_value};
 pub use table::{Table, TableSpec};
 pub use two_level::{STATS_ROWS, Stats, StatsGrid, TwoLevel, TwoLevelSpec};
 
+use super::checkpoint::bits;
 use super::matrix::{MatrixSpec, Shape};
 use safetensors::Dtype;
 use tacq_protocol::units::Bits;
@@ -23,6 +26,8 @@ pub enum Scheme {
     Grids(MatrixSpec),
     /// See [`TwoLevel`].
     TwoLevel(TwoLevelSpec),
+    /// See [`Mixed`].
+    Mixed(MixedSpec),
     /// See [`Table`].
     Table(TableSpec),
 }
@@ -34,6 +39,8 @@ pub enum Levels {
     Grids(Grids),
     /// Uniform grids of small groups whose scales and zero points are quantized themselves: SpQR.
     TwoLevel(TwoLevel),
+    /// Uniform grids of groups that have different bit widths: SliM-LLM.
+    Mixed(Mixed),
     /// A list of values for each row: SqueezeLLM.
     Table(Table),
 }
@@ -74,7 +81,16 @@ impl Scheme {
         match self {
             Scheme::Grids(spec) => spec.bits,
             Scheme::TwoLevel(spec) => spec.bits,
+            Scheme::Mixed(spec) => spec.bits,
             Scheme::Table(spec) => spec.bits,
+        }
+    }
+
+    /// Bytes of a row of codes, where every matrix of that shape has as many.
+    pub fn row_bytes(self, shape: Shape) -> Option<usize> {
+        match self {
+            Scheme::Mixed(_) => None,
+            _ => Some((shape.cols * usize::from(self.bits().get())).div_ceil(8)),
         }
     }
 
@@ -83,6 +99,7 @@ impl Scheme {
         match self {
             Scheme::Grids(spec) => Grids::parts(spec, shape),
             Scheme::TwoLevel(spec) => TwoLevel::parts(spec, shape),
+            Scheme::Mixed(spec) => Mixed::parts(spec, shape),
             Scheme::Table(spec) => Table::parts(spec, shape),
         }
     }
@@ -92,6 +109,7 @@ impl Scheme {
         Ok(match self {
             Scheme::Grids(spec) => Levels::Grids(Grids::read(spec, bytes)?),
             Scheme::TwoLevel(spec) => Levels::TwoLevel(TwoLevel::read(spec, shape, bytes)?),
+            Scheme::Mixed(spec) => Levels::Mixed(Mixed::read(spec, bytes)?),
             Scheme::Table(spec) => Levels::Table(Table::read(spec, bytes)?),
         })
     }
@@ -101,6 +119,7 @@ impl Scheme {
         match self {
             Scheme::Grids(spec) => Grids::counted_bits(spec, shape),
             Scheme::TwoLevel(spec) => TwoLevel::counted_bits(spec, shape),
+            Scheme::Mixed(spec) => Mixed::counted_bits(spec, shape),
             // As for grids of rows, what a whole row shares is not counted (arXiv 2504.07389, table 2: 0.5 % of outliers
             // and 2 bits are 2.15).
             Scheme::Table(_) => 0.0,
@@ -114,6 +133,7 @@ impl Levels {
         match self {
             Levels::Grids(grids) => Scheme::Grids(grids.spec),
             Levels::TwoLevel(levels) => Scheme::TwoLevel(levels.spec),
+            Levels::Mixed(mixed) => Scheme::Mixed(mixed.spec),
             Levels::Table(table) => Scheme::Table(table.spec),
         }
     }
@@ -123,7 +143,32 @@ impl Levels {
         match self {
             Levels::Grids(grids) => grids.bytes(),
             Levels::TwoLevel(levels) => levels.bytes(),
+            Levels::Mixed(mixed) => mixed.bytes(),
             Levels::Table(table) => table.bytes(),
+        }
+    }
+
+    /// Bytes of a row of codes.
+    pub fn row_bytes(&self, shape: Shape) -> usize {
+        match self {
+            Levels::Mixed(mixed) => mixed.row_bits(shape.cols).div_ceil(8),
+            levels => levels.scheme().row_bytes(shape).expect("widths are those of the scheme"),
+        }
+    }
+
+    /// Packs a row of codes into [`Self::row_bytes`] zero bytes: one behind the other, lowest bit first.
+    pub fn pack(&self, codes: &[u8], packed: &mut [u8]) {
+        match self {
+            Levels::Mixed(mixed) => mixed.pack(codes, packed),
+            _ => bits::pack(codes, self.scheme().bits().get(), packed),
+        }
+    }
+
+    /// The inverse of [`Self::pack`].
+    pub fn unpack(&self, packed: &[u8], codes: &mut [u8]) {
+        match self {
+            Levels::Mixed(mixed) => mixed.unpack(packed, codes),
+            _ => bits::unpack(packed, self.scheme().bits().get(), codes),
         }
     }
 
@@ -132,6 +177,7 @@ impl Levels {
         match self {
             Levels::Grids(grids) => grids.fill(shape, row, codes, weights),
             Levels::TwoLevel(levels) => levels.fill(shape, row, codes, weights),
+            Levels::Mixed(mixed) => mixed.fill(shape, row, codes, weights),
             Levels::Table(table) => table.fill(row, codes, weights),
         }
     }
@@ -141,6 +187,7 @@ impl Levels {
         match self {
             Levels::Grids(grids) => grids.on_device(codes, shape),
             Levels::TwoLevel(levels) => levels.on_device(codes, shape),
+            Levels::Mixed(mixed) => mixed.on_device(codes, shape),
             Levels::Table(table) => table.on_device(codes),
         }
     }
@@ -150,7 +197,7 @@ impl Levels {
         match self {
             Levels::Grids(grids) => grids.group_of.as_deref(),
             Levels::TwoLevel(levels) => levels.group_of.as_deref(),
-            Levels::Table(_) => None,
+            Levels::Mixed(_) | Levels::Table(_) => None,
         }
     }
 
@@ -159,7 +206,7 @@ impl Levels {
         let (groups, target) = match self {
             Levels::Grids(grids) => (grids.spec.groups(shape.cols), &mut grids.group_of),
             Levels::TwoLevel(levels) => (levels.spec.groups(shape.cols), &mut levels.group_of),
-            Levels::Table(_) => return false,
+            Levels::Mixed(_) | Levels::Table(_) => return false,
         };
         let fits = group_of.iter().all(|&group| usize::from(group) < groups);
         *target = fits.then_some(group_of);

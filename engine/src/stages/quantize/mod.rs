@@ -14,7 +14,8 @@ use crate::model::layout::weight_layout;
 use crate::model::{Block, Embedding, ModelConfig, Proj, Rope, Weights};
 use crate::quant::blockwise::{Blockwise, BlockwiseSettings, Original, Rule};
 use crate::quant::checkpoint::{Checkpoint, summarize};
-use crate::quant::levels::{TableSpec, TwoLevelSpec};
+use crate::quant::levels::{MixedSpec, TableSpec, TwoLevelSpec};
+use crate::quant::slim::SlimSettings;
 use crate::quant::{MatrixSpec, QuantizedMatrix, Scheme, round_to_nearest};
 use crate::saliency::Mask;
 use crate::{Result, fsx};
@@ -23,8 +24,7 @@ use parts::Parts;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use tacq_protocol::artifact::{file, role};
-use tacq_protocol::stage::{QuantizeParams, RoundingParams};
-use tacq_protocol::units::DType;
+use tacq_protocol::stage::{Order, QuantizeParams, RoundingParams};
 use tacq_protocol::{LogLevel, StageKind};
 use tch::Device;
 
@@ -60,7 +60,7 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
             let block_size = block_size.get() as usize;
             let rule = Rule::Gptq(spec);
             let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
-            pass_layers(settings, params.dtype, &weights, &layers, &parts, context)?;
+            pass_layers(settings, params, &weights, &layers, &parts, context)?;
         }
         (
             &RoundingParams::Spqr { damp, block_size, true_sequential, order, outlier_threshold, .. },
@@ -69,31 +69,44 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
             let block_size = block_size.get() as usize;
             let rule = Rule::Spqr { spec, outlier_threshold: outlier_threshold.to_f64() };
             let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
-            pass_layers(settings, params.dtype, &weights, &layers, &parts, context)?;
+            pass_layers(settings, params, &weights, &layers, &parts, context)?;
         }
-        (RoundingParams::Rtn | RoundingParams::Gptq { .. } | RoundingParams::Spqr { .. }, _) => {
-            unreachable!("scheme() gives each its own")
+        (&RoundingParams::SlimLlm { damp, true_sequential, salience_weight }, Scheme::Mixed(spec)) => {
+            let rule = Rule::Slim(SlimSettings { spec, salience_weight: salience_weight.to_f64() });
+            // Groups are quantized one after the other.
+            let (block_size, order) = (spec.group_size.get() as usize, Order::Natural);
+            let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
+            pass_layers(settings, params, &weights, &layers, &parts, context)?;
         }
+        (
+            RoundingParams::Rtn
+            | RoundingParams::Gptq { .. }
+            | RoundingParams::Spqr { .. }
+            | RoundingParams::SlimLlm { .. },
+            _,
+        ) => unreachable!("scheme() gives each its own"),
     }
     let path = context.output().join(file::CHECKPOINT);
     parts.join(&path)?;
-    let summary = summarize(&Checkpoint::open(&path)?);
+    let summary = summarize(&Checkpoint::open(&path)?)?;
     Ok(fsx::write_json(&context.output().join(file::CHECKPOINT_SUMMARY), &summary)?)
 }
 
 /// What the codes will stand for.
 fn scheme(params: &QuantizeParams, kind: StageKind) -> Result<Scheme, StageError> {
+    let group_size = || params.group_size.ok_or(StageError::MissingParameter { kind, name: "group_size" });
     Ok(match params.rounding {
         RoundingParams::Rtn | RoundingParams::Gptq { .. } => Scheme::Grids(MatrixSpec {
             bits: params.bits,
             group_size: params.group_size,
             grid: params.grid.ok_or(StageError::MissingParameter { kind, name: "grid" })?,
         }),
-        RoundingParams::Spqr { stats_bits, .. } => Scheme::TwoLevel(TwoLevelSpec {
-            bits: params.bits,
-            group_size: params.group_size.ok_or(StageError::MissingParameter { kind, name: "group_size" })?,
-            stats_bits,
-        }),
+        RoundingParams::Spqr { stats_bits, .. } => {
+            Scheme::TwoLevel(TwoLevelSpec { bits: params.bits, group_size: group_size()?, stats_bits })
+        }
+        RoundingParams::SlimLlm { .. } => {
+            Scheme::Mixed(MixedSpec { bits: params.bits, group_size: group_size()? })
+        }
         RoundingParams::Squeezellm { .. } => Scheme::Table(TableSpec { bits: params.bits }),
     })
 }
@@ -130,14 +143,14 @@ type Finished = (usize, Vec<(String, QuantizedMatrix)>);
 /// Runs GPTQ or what is built on it through the blocks; each is packed and written while the next one is computed.
 fn pass_layers(
     settings: BlockwiseSettings,
-    dtype: Option<DType>,
+    params: &QuantizeParams,
     weights: &Weights,
     layers: &Layers<'_>,
     parts: &Parts<'_>,
     context: &mut Context<'_>,
 ) -> Result<()> {
     let kind = context.request.stage.kind();
-    let kind = context.kind(dtype.ok_or(StageError::MissingParameter { kind, name: "dtype" })?);
+    let kind = context.kind(params.dtype.ok_or(StageError::MissingParameter { kind, name: "dtype" })?);
     let sequences = Sequences::read(context.input(role::CALIBRATION)?)?;
     let rope = Rope::new(layers.config(), sequences.longest() as i64, kind, context.device)?;
     let embedding = Embedding::load(weights, layers.config(), kind, context.device)?;
@@ -160,12 +173,13 @@ fn pass_layers(
         writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(computed)
     })?;
     context.report(layers.len() as u64, layers.len() as u64, "layers");
-    let t = blockwise.timings();
+    let (t, name) = (blockwise.timings(), params.rounding.name());
     let message = format!(
-        "gptq: {:.1} s forward, {:.1} s Hessians, {:.1} s factors, {:.1} s matrices",
+        "{name}: {:.1} s forward, {:.1} s Hessians, {:.1} s factors, {:.1} s bit widths, {:.1} s matrices",
         t.forward.as_secs_f64(),
         t.hessian.as_secs_f64(),
         t.factor.as_secs_f64(),
+        t.allocation.as_secs_f64(),
         t.matrices.as_secs_f64()
     );
     context.log(LogLevel::Debug, message);
