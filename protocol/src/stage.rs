@@ -298,6 +298,11 @@ pub enum RoundingParams {
         /// How many times a salient weight's error counts where ranges are found.
         salience_weight: SalienceWeight,
     },
+    /// AWQ (arXiv 2306.00978): round to nearest after input features have been scaled by their activations.
+    Awq {
+        /// Whether ranges are cut off where that changes outputs less.
+        clip: bool,
+    },
     /// SqueezeLLM (arXiv 2306.07629): for each row values of its own, and a sparse part.
     Squeezellm {
         /// Share of all weights that stay in 16 bit for their magnitude.
@@ -341,9 +346,10 @@ impl RoundingParams {
     pub fn needs(&self) -> Needs {
         match self {
             RoundingParams::Rtn => Needs::Nothing,
-            RoundingParams::Gptq { .. } | RoundingParams::Spqr { .. } | RoundingParams::SlimLlm { .. } => {
-                Needs::Calibration
-            }
+            RoundingParams::Gptq { .. }
+            | RoundingParams::Spqr { .. }
+            | RoundingParams::SlimLlm { .. }
+            | RoundingParams::Awq { .. } => Needs::Calibration,
             RoundingParams::Squeezellm { .. } => Needs::Gradients(Reduction::Square),
         }
     }
@@ -355,6 +361,7 @@ impl RoundingParams {
             RoundingParams::Gptq { .. } => "gptq",
             RoundingParams::Spqr { .. } => "spqr",
             RoundingParams::SlimLlm { .. } => "slim_llm",
+            RoundingParams::Awq { .. } => "awq",
             RoundingParams::Squeezellm { .. } => "squeezellm",
         }
     }

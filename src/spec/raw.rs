@@ -5,7 +5,7 @@
 use super::experiment::CalibrationSampling;
 use super::quantity::{Size, Span};
 pub use super::raw_data::{Choice, Dataset, Decoding, Evaluate, Task};
-pub use super::raw_methods::{Method, SlimLlm, Spqr, Squeezellm, Tacq};
+pub use super::raw_methods::{Awq, Method, SlimLlm, Spqr, Squeezellm, Tacq};
 pub use super::raw_remote::Remote;
 pub use super::raw_stages::{OutputPath, Stage, Variables};
 use super::read::{List, Names, Spanned, record};
@@ -58,7 +58,7 @@ record! {
         @required bits: List<Bits>,
         /// Seeds of calibration sampling, of sampled answers and of random saliency. Default: 0.
         seed: List<Seed>,
-        /// Quantization methods: rtn, gptq, spqr, slim_llm, squeezellm, tacq; alone or with parameters, which may be lists.
+        /// Quantization methods: rtn, gptq, spqr, slim_llm, awq, squeezellm, tacq; alone or with parameters, which may be lists.
         @required methods: List<Method>,
     }
 }

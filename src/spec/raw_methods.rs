@@ -74,6 +74,16 @@ record! {
 }
 
 record! {
+    /// AWQ (arXiv 2306.00978): round to nearest after input features have been scaled by their activations.
+    Awq is "a mapping of parameters" {
+        /// Columns that share a scale and zero point, or `row`. Default: 128.
+        group_size: List<Group>,
+        /// Whether ranges are cut off where that changes outputs less. Default: true.
+        clip: List<bool>,
+    }
+}
+
+record! {
     /// SqueezeLLM (arXiv 2306.07629): values for each row by k-means, and a sparse part in 16 bit.
     Squeezellm is "a mapping of parameters" {
         /// Share of all weights that stay in 16 bit for their magnitude. Default: 0.0045.
@@ -118,6 +128,8 @@ pub enum Method {
     Spqr(Box<Spqr>),
     /// `slim_llm`
     SlimLlm(SlimLlm),
+    /// `awq`
+    Awq(Awq),
     /// `squeezellm`
     Squeezellm(Squeezellm),
     /// `tacq`
@@ -126,7 +138,7 @@ pub enum Method {
 
 impl Method {
     /// Their names.
-    pub const NAMES: &[&str] = &["rtn", "gptq", "spqr", "slim_llm", "squeezellm", "tacq"];
+    pub const NAMES: &[&str] = &["rtn", "gptq", "spqr", "slim_llm", "awq", "squeezellm", "tacq"];
 }
 
 impl Decode for Method {
@@ -142,7 +154,7 @@ impl Decode for Method {
                 [] => {
                     reader.report(
                         &node.place,
-                        "an empty mapping is not a method: rtn, gptq, spqr, slim_llm, squeezellm or tacq",
+                        "an empty mapping is not a method: rtn, gptq, spqr, slim_llm, awq, squeezellm or tacq",
                     );
                     None
                 }
@@ -161,7 +173,7 @@ impl Decode for Method {
                 }
             },
             _ => {
-                reader.unexpected(node, "a method: rtn, gptq, spqr, slim_llm, squeezellm or tacq");
+                reader.unexpected(node, "a method: rtn, gptq, spqr, slim_llm, awq, squeezellm or tacq");
                 None
             }
         }
@@ -174,6 +186,7 @@ fn method(name: &str, node: &Node, parameters: &Node, reader: &mut Reader) -> Op
         "gptq" => Gptq::decode(parameters, reader).map(|gptq| Method::Gptq(Box::new(gptq))),
         "spqr" => Spqr::decode(parameters, reader).map(|spqr| Method::Spqr(Box::new(spqr))),
         "slim_llm" => SlimLlm::decode(parameters, reader).map(Method::SlimLlm),
+        "awq" => Awq::decode(parameters, reader).map(Method::Awq),
         "squeezellm" => Squeezellm::decode(parameters, reader).map(Method::Squeezellm),
         "tacq" => Tacq::decode(parameters, reader).map(|tacq| Method::Tacq(Box::new(tacq))),
         _ => {
@@ -201,7 +214,7 @@ impl JsonSchema for Method {
         let no_value = json_schema!({ "type": "null" });
         json_schema!({
             "anyOf": [
-                { "enum": ["rtn", "gptq", "spqr", "slim_llm", "squeezellm"] },
+                { "enum": ["rtn", "gptq", "spqr", "slim_llm", "awq", "squeezellm"] },
                 {
                     "type": "object",
                     "properties": {
@@ -209,6 +222,7 @@ impl JsonSchema for Method {
                         "gptq": { "anyOf": [generator.subschema_for::<Gptq>(), no_value] },
                         "spqr": { "anyOf": [generator.subschema_for::<Spqr>(), no_value] },
                         "slim_llm": { "anyOf": [generator.subschema_for::<SlimLlm>(), no_value] },
+                        "awq": { "anyOf": [generator.subschema_for::<Awq>(), no_value] },
                         "squeezellm": { "anyOf": [generator.subschema_for::<Squeezellm>(), no_value] },
                         "tacq": generator.subschema_for::<Tacq>(),
                     },

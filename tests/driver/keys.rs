@@ -30,6 +30,8 @@ const STAGES: &str = r#"[
     ["model","calibration"]],
   [{"kind":"quantize","params":{"bits":3,"group_size":128,"dtype":"bf16","rounding":{"method":"slim_llm",
     "damp":"0.01","true_sequential":false,"salience_weight":"1"}}}, ["model","calibration"]],
+  [{"kind":"quantize","params":{"bits":3,"grid":"minmax","group_size":128,"dtype":"bf16",
+    "rounding":{"method":"awq","clip":true}}}, ["model","calibration"]],
   [{"kind":"quantize","params":{"bits":3,
     "rounding":{"method":"squeezellm","magnitude_ratio":"0.0045","fisher_ratio":"0.0005"}}}, ["model","gradients"]],
   [{"kind":"gradients","params":{"reduction":"abs","dtype":"f32"}}, ["model","calibration"]],

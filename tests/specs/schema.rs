@@ -52,12 +52,13 @@ fn allowed(text: &str) -> BTreeSet<String> {
 #[test]
 fn schema_has_exactly_the_keys_that_are_read() {
     let schema = schema();
-    let cases: [(&[&str], &str); 18] = [
+    let cases: [(&[&str], &str); 19] = [
         (&[], "zzzzzzzz: 1"),
         (&["sweep"], "sweep: {zzzzzzzz: 1}"),
         (&["sweep", "methods", "rtn"], "sweep: {methods: {rtn: {zzzzzzzz: 1}}}"),
         (&["sweep", "methods", "gptq"], "sweep: {methods: {gptq: {zzzzzzzz: 1}}}"),
         (&["sweep", "methods", "slim_llm"], "sweep: {methods: {slim_llm: {zzzzzzzz: 1}}}"),
+        (&["sweep", "methods", "awq"], "sweep: {methods: {awq: {zzzzzzzz: 1}}}"),
         (&["sweep", "methods", "spqr"], "sweep: {methods: {spqr: {zzzzzzzz: 1}}}"),
         (&["sweep", "methods", "squeezellm"], "sweep: {methods: {squeezellm: {zzzzzzzz: 1}}}"),
         (&["sweep", "methods", "tacq"], "sweep: {methods: {tacq: {zzzzzzzz: 1}}}"),
@@ -77,7 +78,7 @@ fn schema_has_exactly_the_keys_that_are_read() {
         assert_eq!(in_schema, allowed(text), "{path:?}");
     }
     let methods: Vec<&str> = keys(&schema, &["sweep", "methods"]).into_iter().collect();
-    assert_eq!(methods, ["gptq", "rtn", "slim_llm", "spqr", "squeezellm", "tacq"]);
+    assert_eq!(methods, ["awq", "gptq", "rtn", "slim_llm", "spqr", "squeezellm", "tacq"]);
 }
 
 /// Each word of an enumeration in the schema is read; the reader's list has no other.

@@ -7,9 +7,10 @@
 
 use super::levels::TwoLevelSpec;
 use super::matrix::{MatrixSpec, QuantizedMatrix};
+use super::pass::{self, BlockPass, Original};
 use super::slim::{self, SlimSettings};
 use super::spqr::{self, SpqrSettings};
-use super::{Factor, Hessian, MatrixMask, gptq};
+use super::{Factor, Hessian, gptq};
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj, Rope};
 use crate::{Result, device};
@@ -18,12 +19,6 @@ use std::time::{Duration, Instant};
 use tacq_protocol::stage::Order;
 use tacq_protocol::units::Damp;
 use tch::{Device, Tensor};
-
-/// Most tokens of a batch; a longer sequence is a batch of its own. Large enough for efficient products, small
-/// beside the hidden states of the calibration set.
-const HOST_TOKENS: usize = 4096;
-/// The same on a GPU.
-const DEVICE_TOKENS: usize = 16384;
 
 /// Most bytes of a group's inputs that are kept from collecting statistics to applying the quantized weights; the rest
 /// is computed again. On a GPU, half of what hidden states leave.
@@ -60,30 +55,19 @@ pub struct BlockwiseSettings {
     pub order: Order,
 }
 
-/// A weight to be quantized.
-#[derive(Debug)]
-pub struct Original {
-    /// Its name, for messages and the checkpoint.
-    pub name: String,
-    /// [out, in], in any floating type, on any device
-    pub weight: Tensor,
-    /// What of it stays in 16 bit.
-    pub mask: MatrixMask,
-}
-
 /// Where the time went.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Timings {
+struct Timings {
     /// Passing hidden states through (parts of) blocks.
-    pub forward: Duration,
+    forward: Duration,
     /// Accumulating Hessians.
-    pub hessian: Duration,
+    hessian: Duration,
     /// Factoring them.
-    pub factor: Duration,
+    factor: Duration,
     /// Finding bit widths of groups.
-    pub allocation: Duration,
+    allocation: Duration,
     /// Quantizing matrices.
-    pub matrices: Duration,
+    matrices: Duration,
 }
 
 /// What GPTQ does with one weight after another: name and codes by projection.
@@ -118,53 +102,8 @@ impl Blockwise {
         sequences: &Sequences,
         rope: Rope,
     ) -> Result<Self> {
-        let tokens = if embedding.weight.device().is_cuda() { DEVICE_TOKENS } else { HOST_TOKENS };
-        let mut batches = Vec::new();
-        let mut start = 0;
-        while start < sequences.len() {
-            let length = sequences.get(start).len();
-            let most = start + (tokens / length).max(1);
-            let same = |&i: &usize| i < most && i < sequences.len() && sequences.get(i).len() == length;
-            let rows = (start..).take_while(same).map(|i| sequences.tensor(i)).collect::<Result<Vec<_>>>()?;
-            start += rows.len();
-            batches.push(embedding.forward(&Tensor::f_cat(&rows, 0)?)?);
-        }
+        let batches = pass::embed(embedding, sequences)?;
         Ok(Self { settings, batches, rope, timings: Timings::default() })
-    }
-
-    /// Where the time went so far.
-    pub fn timings(&self) -> Timings {
-        self.timings
-    }
-
-    /// Moves on to the next block boundary.
-    pub fn advance(&mut self, block: &Block) -> Result<()> {
-        let started = Instant::now();
-        for hidden in &mut self.batches {
-            *hidden = block.forward(hidden, &self.rope)?;
-        }
-        self.timings.forward += started.elapsed();
-        Ok(())
-    }
-
-    /// Quantizes a block's projections, puts the results into the block, and moves on to the next block boundary
-    /// unless this is the `last` block. The results are in the order of [`Proj::ALL`].
-    pub fn quantize(
-        &mut self,
-        block: &mut Block,
-        original: &dyn Fn(Proj) -> Result<Original>,
-        last: bool,
-    ) -> Result<Vec<(String, QuantizedMatrix)>> {
-        let mut done = Quantized::new();
-        if self.settings.true_sequential {
-            self.quantize_in_sequence(block, original, last, &mut done)?;
-        } else {
-            self.quantize_at_once(block, original, &mut done)?;
-            if !last {
-                self.advance(block)?;
-            }
-        }
-        Ok(done.into_values().collect())
     }
 
     fn quantize_in_sequence(
@@ -350,5 +289,49 @@ impl Blockwise {
         }
         self.timings.allocation += started.elapsed();
         Ok(allocations.iter().map(slim::Allocation::widths).collect())
+    }
+}
+
+impl BlockPass for Blockwise {
+    fn sees_quantized(&self) -> bool {
+        true
+    }
+
+    fn advance(&mut self, block: &Block) -> Result<()> {
+        let started = Instant::now();
+        for hidden in &mut self.batches {
+            *hidden = block.forward(hidden, &self.rope)?;
+        }
+        self.timings.forward += started.elapsed();
+        Ok(())
+    }
+
+    /// Also puts the results into the block.
+    fn quantize(
+        &mut self,
+        block: &mut Block,
+        original: &dyn Fn(Proj) -> Result<Original>,
+        last: bool,
+    ) -> Result<Vec<(String, QuantizedMatrix)>> {
+        let mut done = Quantized::new();
+        if self.settings.true_sequential {
+            self.quantize_in_sequence(block, original, last, &mut done)?;
+        } else {
+            self.quantize_at_once(block, original, &mut done)?;
+            if !last {
+                self.advance(block)?;
+            }
+        }
+        Ok(done.into_values().collect())
+    }
+
+    fn timings(&self) -> String {
+        let t = &self.timings;
+        let all = [t.forward, t.hessian, t.factor, t.allocation, t.matrices];
+        let [forward, hessian, factor, allocation, matrices] = all.map(|d| d.as_secs_f64());
+        let widths = if allocation > 0.0 { format!(", {allocation:.1} s bit widths") } else { String::new() };
+        format!(
+            "{forward:.1} s forward, {hessian:.1} s Hessians, {factor:.1} s factors{widths}, {matrices:.1} s matrices"
+        )
     }
 }

@@ -37,9 +37,23 @@ mod tests {
             for mask in [MatrixMask::empty(9), MatrixMask::from_sorted(9, 150, [0, 7, 400, 1349].into_iter())]
             {
                 let matrix = round_to_nearest("w", &weights, shape, spec(bits, group), mask).unwrap();
-                let found = dequantize_on(&matrix, device).unwrap().to_device(Device::Cpu);
-                assert_eq!(found.size(), [9, 150]);
-                assert_eq!(Vec::<f32>::try_from(found.reshape([-1])).unwrap(), matrix.dequantize());
+                let mut matrices = vec![matrix];
+                if group.is_some() {
+                    // Columns of a group far from each other, and divided by scales.
+                    let mut matrix = matrices[0].clone();
+                    let groups = matrix.levels.grids().spec.groups(150);
+                    let group_of = (0..150).map(|col| (col * 7 % groups) as u16).collect();
+                    assert!(matrix.levels.set_group_of(shape, group_of));
+                    let scales = (1..=150).map(|col| half::f16::from_f32(0.37 * col as f32)).collect();
+                    assert!(matrix.levels.set_column_scales(scales));
+                    assert_ne!(matrix.dequantize(), matrices[0].dequantize());
+                    matrices.push(matrix);
+                }
+                for matrix in matrices {
+                    let found = dequantize_on(&matrix, device).unwrap().to_device(Device::Cpu);
+                    assert_eq!(found.size(), [9, 150]);
+                    assert_eq!(Vec::<f32>::try_from(found.reshape([-1])).unwrap(), matrix.dequantize());
+                }
             }
         }
     }

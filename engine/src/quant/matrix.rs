@@ -79,7 +79,7 @@ impl QuantizedMatrix {
         let grids = shape.rows * spec.groups(shape.cols);
         let outliers = vec![bf16::ZERO; mask.len()];
         let (scales, zeros) = (vec![1.0; grids], vec![0; grids]);
-        let levels = Levels::Grids(Grids { spec, scales, zeros, group_of: None });
+        let levels = Levels::Grids(Grids { spec, scales, zeros, group_of: None, column_scales: None });
         QuantizedMatrix { shape, codes: vec![0; shape.len()], levels, mask, outliers }
     }
 

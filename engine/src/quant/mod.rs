@@ -3,6 +3,7 @@
 //! Everything here works on one matrix at a time and on plain parameters; which matrices, in which order and on what
 //! statistics is the business of the `quantize` stage.
 
+pub mod awq;
 pub mod blockwise;
 pub mod checkpoint;
 mod cuda;
@@ -16,6 +17,7 @@ pub mod levels;
 mod mask;
 mod matrix;
 mod order;
+pub mod pass;
 mod rtn;
 pub mod slim;
 pub mod spqr;

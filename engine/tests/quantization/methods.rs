@@ -34,6 +34,10 @@ fn methods() -> Vec<(&'static str, Value)> {
         ),
         ("spqr", json!({"dtype": "f32", "group_size": 16, "rounding": sweep("spqr", spqr)})),
         ("slim_llm", json!({"dtype": "f32", "group_size": 16, "rounding": slim})),
+        (
+            "awq",
+            json!({"grid": "minmax", "dtype": "f32", "group_size": 16, "rounding": {"method": "awq", "clip": true}}),
+        ),
         ("squeezellm", json!({"rounding": squeezellm})),
     ]
 }

@@ -51,3 +51,8 @@ pub fn slim_group_size() -> GroupSize {
 pub fn salience_weight() -> SalienceWeight {
     "1".parse().expect("in range")
 }
+
+/// Columns of AWQ's groups (arXiv 2306.00978, section 5.1).
+pub fn awq_group_size() -> GroupSize {
+    GroupSize::new(128).expect("in range")
+}

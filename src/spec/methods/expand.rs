@@ -35,6 +35,7 @@ pub fn expand(list: List<raw::Method>, reader: &mut Reader) -> Vec<Method> {
             }
             raw::Method::Spqr(raw) => spqr(*raw, reader),
             raw::Method::SlimLlm(raw) => slim_llm(raw, reader),
+            raw::Method::Awq(raw) => awq(raw, reader),
             raw::Method::Squeezellm(raw) => squeezellm(raw, reader),
             raw::Method::Tacq(raw) => tacq(*raw, reader),
         };
@@ -118,6 +119,19 @@ fn slim_llm(raw: raw::SlimLlm, reader: &mut Reader) -> Vec<Method> {
                 }));
             }
         }
+    }
+    methods
+}
+
+fn awq(raw: raw::Awq, reader: &mut Reader) -> Vec<Method> {
+    let group_sizes = chosen(raw.group_size, Group(Some(defaults::awq_group_size())), reader);
+    let clips = chosen(raw.clip, true, reader);
+    let mut methods = Vec::new();
+    for group_size in &group_sizes {
+        methods.extend(clips.iter().map(|&clip| {
+            let (rounding, grid) = (RoundingParams::Awq { clip }, Some(Grid::Minmax));
+            Method::Quantizer(Quantizer { rounding, group_size: group_size.0, grid })
+        }));
     }
     methods
 }

@@ -41,8 +41,9 @@ impl Method {
             parts.push(format!("r={outlier_ratio}"));
         }
         let group_size = self.quantizer().group_size;
-        let is_default = group_size == self.default_group_size();
-        parts.extend(group_size.filter(|_| !is_default).map(|group_size| format!("g={group_size}")));
+        if group_size != self.default_group_size() {
+            parts.push(group_size.map_or("g=row".to_owned(), |group_size| format!("g={group_size}")));
+        }
         parts.extend(self.variant());
         parts.join(" ")
     }
@@ -51,6 +52,7 @@ impl Method {
         match self.quantizer().rounding {
             RoundingParams::Spqr { .. } => Some(defaults::spqr_group_size()),
             RoundingParams::SlimLlm { .. } => Some(defaults::slim_group_size()),
+            RoundingParams::Awq { .. } => Some(defaults::awq_group_size()),
             RoundingParams::Rtn | RoundingParams::Gptq { .. } | RoundingParams::Squeezellm { .. } => None,
         }
     }
@@ -62,7 +64,8 @@ impl Method {
         if matches!(self, Method::Tacq(_)) && *rounding == RoundingParams::Rtn {
             parts.push("on rtn".to_owned());
         }
-        if *grid == Some(Grid::Minmax) {
+        // AWQ has no other grid.
+        if *grid == Some(Grid::Minmax) && !matches!(rounding, RoundingParams::Awq { .. }) {
             parts.push("minmax".to_owned());
         }
         match rounding {
@@ -93,6 +96,7 @@ impl Method {
                 unless_default(&mut parts, "damp", damp, defaults::damp());
                 parts.extend(true_sequential.then(|| "in-sequence".to_owned()));
             }
+            RoundingParams::Awq { clip } => parts.extend((!clip).then(|| "unclipped".to_owned())),
             RoundingParams::Squeezellm { magnitude_ratio, fisher_ratio } => {
                 unless_default(&mut parts, "magnitude", magnitude_ratio, defaults::magnitude_ratio());
                 unless_default(&mut parts, "fisher", fisher_ratio, defaults::fisher_ratio());

@@ -80,6 +80,14 @@ pub enum CheckpointError {
         /// What it is.
         bad: BadLevel,
     },
+    /// Scales of columns that are no positive numbers, or where there cannot be any.
+    #[error("{}: `{name}.column_scales` must be positive, finite numbers, of a weight on grids", path.display())]
+    ColumnScales {
+        /// The file.
+        path: PathBuf,
+        /// The weight.
+        name: String,
+    },
     /// Columns of groups that there are not.
     #[error("{}: `{name}.group_of` names groups that `{name}` does not have", path.display())]
     GroupOf {

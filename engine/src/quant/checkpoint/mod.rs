@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | `N.codes` | U8 [rows, ⌈cols·bits/8⌉] | code j of a row in bits j·bits .. (j+1)·bits, lowest bit first; 0 at outliers |
 //! | `N.group_of` | U16 \[cols\] | the group of each column; only if groups are not of neighbours |
+//! | `N.column_scales` | F16 \[cols\] | by what each column is divided; only on grids, and only if by anything |
 //! | `N.outlier_gaps` | U16 \[m\] | where the outliers are, see [`gaps`]; only if there are any |
 //! | `N.outlier_values` | BF16 \[k\] | their values, in row-major order; only if there are any |
 //!

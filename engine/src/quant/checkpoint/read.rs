@@ -4,7 +4,7 @@ use super::{CheckpointError, FORMAT, VERSION, gaps, scheme};
 use crate::model::LinearSource;
 use crate::quant::{MatrixMask, QuantizedMatrix, Scheme, Shape, dequantize_on};
 use crate::tensorfile::TensorFile;
-use half::bf16;
+use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::Dtype;
 use std::collections::BTreeSet;
@@ -94,6 +94,12 @@ impl Checkpoint {
         let mut codes = vec![0; shape.len()];
         let packed = bytes("codes")?.par_chunks(width);
         codes.par_chunks_mut(shape.cols).zip(packed).for_each(|(codes, packed)| levels.unpack(packed, codes));
+        if self.has(name, "column_scales") {
+            let scales = bytes("column_scales")?.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b));
+            if !levels.set_column_scales(scales.collect()) {
+                return Err(CheckpointError::ColumnScales { path: self.path(), name: name.to_owned() });
+            }
+        }
         if self.has(name, "group_of") {
             let group_of = bytes("group_of")?.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b));
             if !levels.set_group_of(shape, group_of.collect()) {
@@ -160,6 +166,9 @@ impl Checkpoint {
             let shape = part.shape.iter().map(|&n| n as i64).collect();
             (part.name, part.dtype, Some(shape))
         }));
+        if self.has(name, "column_scales") {
+            expected.push(("column_scales", Dtype::F16, Some(vec![shape.cols as i64])));
+        }
         if self.has(name, "group_of") {
             expected.push(("group_of", Dtype::U16, Some(vec![shape.cols as i64])));
         }

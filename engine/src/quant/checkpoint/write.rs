@@ -73,6 +73,10 @@ fn pack(name: &str, matrix: &QuantizedMatrix) -> Vec<(TensorSpec, Vec<u8>)> {
     let mut tensors = vec![(tensor("codes", Dtype::U8, &[shape.rows as u64, width as u64]), codes)];
     let parts = scheme.parts(shape).into_iter().zip(matrix.levels.bytes());
     tensors.extend(parts.map(|(part, bytes)| (tensor(part.name, part.dtype, &part.shape), bytes)));
+    if let Some(scales) = matrix.levels.column_scales() {
+        let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+        tensors.push((tensor("column_scales", Dtype::F16, &[shape.cols as u64]), bytes));
+    }
     if let Some(group_of) = matrix.levels.group_of() {
         let bytes = group_of.iter().flat_map(|group| group.to_le_bytes()).collect();
         tensors.push((tensor("group_of", Dtype::U16, &[shape.cols as u64]), bytes));

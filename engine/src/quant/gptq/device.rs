@@ -123,6 +123,7 @@ impl Work {
             scales: download(&grids.scales)?,
             zeros: download(&grids.zeros.f_to_kind(Kind::Uint8)?)?,
             group_of: None,
+            column_scales: None,
         });
         let matrix = QuantizedMatrix {
             shape,

@@ -11,7 +11,7 @@ use tch::{Kind, TchError, Tensor};
 /// count nothing.
 const GROUP_BITS: f64 = 32.0;
 
-/// scale·(code − zero), in f32.
+/// scale·(code − zero), in f32, divided by the column's scale where there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grids {
     /// How they are laid.
@@ -22,6 +22,8 @@ pub struct Grids {
     pub zeros: Vec<u8>,
     /// The group of each column; of neighbours when absent.
     pub group_of: Option<Vec<u16>>,
+    /// By what each column is divided; by nothing when absent.
+    pub column_scales: Option<Vec<f16>>,
 }
 
 impl Grids {
@@ -41,7 +43,7 @@ impl Grids {
         check("scales", &scales, |s| s.is_finite() && s > 0.0, || "a finite number above zero".to_owned())?;
         let most = max_code(spec.bits);
         check("zeros", bytes[1], |z| z <= f32::from(most), || format!("a code from 0 to {most}"))?;
-        Ok(Grids { spec, scales, zeros: bytes[1].to_vec(), group_of: None })
+        Ok(Grids { spec, scales, zeros: bytes[1].to_vec(), group_of: None, column_scales: None })
     }
 
     pub(super) fn bytes(&self) -> Vec<Vec<u8>> {
@@ -66,6 +68,9 @@ impl Grids {
             Grid { scale: self.scales[at], zero: f32::from(self.zeros[at]) }
         };
         fill(self.group_of.as_deref(), self.spec.group_cols(shape.cols), codes, weights, grid, Grid::value);
+        if let Some(scales) = &self.column_scales {
+            weights.iter_mut().zip(scales).for_each(|(weight, scale)| *weight /= scale.to_f32());
+        }
     }
 
     pub(super) fn on_device(&self, codes: &Tensor, shape: Shape) -> Result<Tensor, TchError> {
@@ -75,6 +80,9 @@ impl Grids {
         let scales = place(Tensor::f_from_slice(&self.scales)?)?;
         let group_cols = self.spec.group_cols(shape.cols);
         let spread = |of_groups| spread(of_groups, self.group_of.as_deref(), group_cols, shape.cols);
-        codes.f_to_kind(Kind::Float)?.f_sub_(&spread(&zeros)?)?.f_mul_(&spread(&scales)?)
+        let weights = codes.f_to_kind(Kind::Float)?.f_sub_(&spread(&zeros)?)?.f_mul_(&spread(&scales)?)?;
+        let Some(scales) = &self.column_scales else { return Ok(weights) };
+        let scales: Vec<f32> = scales.iter().map(|scale| scale.to_f32()).collect();
+        weights.f_div(&Tensor::f_from_slice(&scales)?.f_to_device(codes.device())?)
     }
 }

@@ -15,6 +15,7 @@ pub use two_level::{STATS_ROWS, Stats, StatsGrid, TwoLevel, TwoLevelSpec};
 
 use super::checkpoint::bits;
 use super::matrix::{MatrixSpec, Shape};
+use half::f16;
 use safetensors::Dtype;
 use tacq_protocol::units::Bits;
 use tch::{TchError, Tensor};
@@ -210,6 +211,22 @@ impl Levels {
         };
         let fits = group_of.iter().all(|&group| usize::from(group) < groups);
         *target = fits.then_some(group_of);
+        fits
+    }
+
+    /// By what each column is divided, where it is.
+    pub fn column_scales(&self) -> Option<&[f16]> {
+        match self {
+            Levels::Grids(grids) => grids.column_scales.as_deref(),
+            Levels::TwoLevel(_) | Levels::Mixed(_) | Levels::Table(_) => None,
+        }
+    }
+
+    /// Sets [`Self::column_scales`]; false where there are none, or one is no positive number.
+    pub fn set_column_scales(&mut self, scales: Vec<f16>) -> bool {
+        let Levels::Grids(grids) = self else { return false };
+        let fits = scales.iter().all(|scale| scale.is_finite() && *scale > f16::ZERO);
+        grids.column_scales = fits.then_some(scales);
         fits
     }
 

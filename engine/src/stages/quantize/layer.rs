@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::model::{Block, LinearSource, ModelConfig, Proj, Weights};
-use crate::quant::blockwise::Original;
+use crate::quant::pass::Original;
 use crate::quant::{MatrixMask, Shape};
 use crate::saliency::Mask;
 use tch::{Device, Kind, Tensor};

@@ -1,0 +1,187 @@
+//! How much each input feature is scaled up.
+
+use super::grids::rounded;
+use crate::Result;
+use crate::model::{Block, Proj, Rope};
+use crate::quant::Hessian;
+use crate::quant::matrix::MatrixSpec;
+use tch::{Kind, TchError, Tensor};
+
+/// Exponents that are compared: 0, 1/20 … 19/20.
+const EXPONENTS: u32 = 20;
+/// Of so many, weights are there at a time.
+const AT_ONCE: usize = 10;
+/// About so many tokens are kept for clipping.
+const SAMPLE: i64 = 512;
+/// The least scale before normalization.
+const LEAST_SCALE: f64 = 1e-4;
+
+/// From the hidden states at a block's start to inputs, and from inputs to what is compared.
+type Forward = fn(&Block, &Tensor, &Rope) -> Result<Tensor>;
+
+/// Projections that share their inputs, and where to look at what they do.
+pub struct Part {
+    pub projections: &'static [Proj],
+    /// Whether scales are searched for.
+    is_scaled: bool,
+    inputs: Forward,
+    /// What is compared; the projection's own output when absent.
+    outputs: Option<Forward>,
+}
+
+impl Part {
+    /// Those of a block.
+    pub fn all(block: &Block) -> [Part; 4] {
+        let shape = |proj: Proj| block.linear(proj).weight.size();
+        [
+            Part {
+                projections: &[Proj::Q, Proj::K, Proj::V],
+                is_scaled: true,
+                inputs: |block, h, _| block.attn_norm(h),
+                outputs: Some(|block, x, rope| block.linear(Proj::O).forward(&block.attention(x, rope)?)),
+            },
+            Part {
+                projections: &[Proj::O],
+                // As in the paper's code: else its scales could not be folded into v.
+                is_scaled: shape(Proj::V) == shape(Proj::O),
+                inputs: |block, h, rope| block.attention(&block.attn_norm(h)?, rope),
+                outputs: None,
+            },
+            Part {
+                projections: &[Proj::Gate, Proj::Up],
+                is_scaled: true,
+                inputs: |block, h, rope| block.mlp_norm(&block.forward_attention(h, rope)?),
+                outputs: Some(|block, x, _| block.linear(Proj::Down).forward(&block.mlp_activation(x)?)),
+            },
+            Part {
+                projections: &[Proj::Down],
+                is_scaled: true,
+                inputs: |block, h, rope| {
+                    block.mlp_activation(&block.mlp_norm(&block.forward_attention(h, rope)?)?)
+                },
+                outputs: None,
+            },
+        ]
+    }
+}
+
+/// A search for the scales of one part.
+pub struct Search<'a> {
+    pub batches: &'a [Tensor],
+    pub rope: &'a Rope,
+    pub block: &'a Block,
+    pub part: &'a Part,
+    pub spec: MatrixSpec,
+}
+
+impl Search<'_> {
+    /// The scale of each input feature of `weights` f32 [rows, cols], f32 \[cols\] such as 16 bits can hold; and some
+    /// inputs [tokens, cols].
+    pub fn run(&self, weights: &[&Tensor]) -> Result<(Tensor, Tensor)> {
+        let (mean, sample) = self.activations()?;
+        let in_half = |scales: Tensor| -> Result<Tensor, TchError> {
+            scales.f_to_kind(Kind::Half)?.f_clamp_min(1e-7)?.f_to_kind(Kind::Float)
+        };
+        if !self.part.is_scaled {
+            return Ok((mean.f_ones_like()?, sample));
+        }
+        let candidates: Vec<Tensor> = (0..EXPONENTS)
+            .map(|nth| in_half(scales(&mean, f64::from(nth) / f64::from(EXPONENTS))?))
+            .collect::<Result<_, _>>()?;
+        let mut losses = Vec::new();
+        match self.part.outputs {
+            None => losses = self.linear_losses(weights[0], &candidates)?,
+            Some(outputs) => {
+                for chunk in candidates.chunks(AT_ONCE) {
+                    losses.extend(self.losses(weights, chunk, outputs)?);
+                }
+            }
+        }
+        let first = |best: usize, nth: usize| if losses[nth] < losses[best] { nth } else { best };
+        let best = (0..losses.len()).fold(0, first);
+        Ok((candidates[best].shallow_clone(), sample))
+    }
+
+    /// The mean magnitude of each input feature, and a sample of tokens, evenly spaced.
+    fn activations(&self) -> Result<(Tensor, Tensor)> {
+        let tokens: i64 = self.batches.iter().map(|h| h.size()[0] * h.size()[1]).sum();
+        let stride = (tokens / SAMPLE).max(1);
+        let (mut sum, mut sample, mut first) = (None::<Tensor>, Vec::new(), 0);
+        for hidden in self.batches {
+            let inputs = self.inputs(hidden)?;
+            let x = inputs.f_reshape([-1, inputs.size()[2]])?;
+            let magnitudes = x.f_abs()?.f_sum_dim_intlist([0].as_slice(), false, Kind::Float)?;
+            sum = Some(match sum {
+                None => magnitudes,
+                Some(sum) => sum.f_add(&magnitudes)?,
+            });
+            let n = x.size()[0];
+            let offset = (stride - first % stride) % stride;
+            if offset < n {
+                sample.push(x.f_slice(0, offset, n, stride)?.f_to_kind(Kind::Float)?);
+            }
+            first += n;
+        }
+        let sum = sum.expect("a calibration set has at least one sequence");
+        Ok((sum.f_div_scalar(tokens as f64)?, Tensor::f_cat(&sample, 0)?))
+    }
+
+    fn inputs(&self, hidden: &Tensor) -> Result<Tensor> {
+        (self.part.inputs)(self.block, hidden, self.rope)
+    }
+
+    /// A weight with each of the scales, f32 [rows, cols].
+    fn changed(&self, weight: &Tensor, scales: &Tensor) -> Result<Tensor, TchError> {
+        rounded(&weight.f_mul(scales)?, self.spec)?.f_div(scales)
+    }
+
+    /// What [`Self::losses`] is where outputs are the weight's own, up to a factor: Σ over tokens of ‖δ·x‖² is
+    /// tr(δ·(Σ x·xᵀ)·δᵀ), so that one pass does for all scales.
+    fn linear_losses(&self, weight: &Tensor, candidates: &[Tensor]) -> Result<Vec<f64>> {
+        let mut products = Hessian::new(weight.size()[1], weight.device())?;
+        for hidden in self.batches {
+            products.add(&self.inputs(hidden)?)?;
+        }
+        let products = products.finish()?;
+        let loss = |scales: &Tensor| -> Result<Tensor, TchError> {
+            let change = self.changed(weight, scales)?.f_sub(weight)?;
+            change.f_mm(&products)?.f_mul_(&change)?.f_sum(Kind::Double)
+        };
+        let losses = candidates.iter().map(loss).collect::<Result<Vec<_>, _>>()?;
+        Ok(Vec::try_from(&Tensor::f_stack(&losses, 0)?)?)
+    }
+
+    /// Σ of the outputs' squared changes with each of the scales.
+    fn losses(&self, weights: &[&Tensor], candidates: &[Tensor], outputs: Forward) -> Result<Vec<f64>> {
+        let mut blocks = Vec::new();
+        for scales in candidates {
+            let mut block = self.block.shallow_clone();
+            for (&proj, weight) in self.part.projections.iter().zip(weights) {
+                block.set_weight(proj, &self.changed(weight, scales)?)?;
+            }
+            blocks.push(block);
+        }
+        let mut losses: Vec<Option<Tensor>> = candidates.iter().map(|_| None).collect();
+        for hidden in self.batches {
+            let inputs = self.inputs(hidden)?;
+            let outputs = |block: &Block| outputs(block, &inputs, self.rope);
+            let exact = outputs(self.block)?;
+            for (loss, block) in losses.iter_mut().zip(&blocks) {
+                let change = outputs(block)?.f_sub(&exact)?.f_to_kind(Kind::Float)?;
+                let sum = change.f_square()?.f_sum(Kind::Double)?;
+                *loss = Some(match loss.take() {
+                    None => sum,
+                    Some(loss) => loss.f_add(&sum)?,
+                });
+            }
+        }
+        let losses: Vec<Tensor> = losses.into_iter().flatten().collect();
+        Ok(Vec::try_from(&Tensor::f_stack(&losses, 0)?)?)
+    }
+}
+
+/// mean^exponent, normalized so that the geometric mean of the least and the largest is 1.
+pub fn scales(mean: &Tensor, exponent: f64) -> Result<Tensor, TchError> {
+    let scales = mean.f_pow_tensor_scalar(exponent)?.f_clamp_min(LEAST_SCALE)?;
+    scales.f_div(&scales.f_max()?.f_mul(&scales.f_min()?)?.f_sqrt()?)
+}
