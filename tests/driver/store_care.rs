@@ -186,13 +186,16 @@ fn gc_beside_a_run_takes_nothing_of_its_plan() {
     let sandbox = swept();
     sandbox.sweep_fake(&["run", "exp.yaml", "--set", "sweep.bits=[3]"]).expect(0);
     sandbox.asked();
-    let mut run = sandbox.command_fake(&["run", "exp.yaml", "--set", "sweep.bits=[4]"], "quantize=wait:1500");
+    let go_on = sandbox.root.join("go-on");
+    let told = format!("quantize=until:{}", go_on.display());
+    let mut run = sandbox.command_fake(&["run", "exp.yaml", "--set", "sweep.bits=[4]"], &told);
     let run = run.stderr(Stdio::piped()).spawn().unwrap();
     wait_for("the run's first stage", || !sandbox.asked().is_empty());
     let json = sandbox.store_json(&["gc", "--older-than", "0s"]);
     // Downloads, calibration, gradients and the 16-bit evaluation are in all plans; what has 2 or 3 bits is not.
     assert_eq!(json["in_use"], 6, "{json}");
     assert_eq!(sandbox.count(&["--only", "*3-bit*"]), 0);
+    fs::write(go_on, "").unwrap();
     let ended = Finished::from(run.wait_with_output().unwrap()).expect(0);
     ended.says(&["9 computed, 6 reused"]);
 }

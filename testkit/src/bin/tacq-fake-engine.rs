@@ -4,7 +4,7 @@
 //! on a stage, several separated by `;`: `KIND=exit` dies, `KIND=garbage` writes no event, `KIND=fail:FAILURE_KIND`
 //! fails, `KIND=touch:FILE` changes a file before it is done, `KIND=wait:MS` takes its time until asked to stop,
 //! `KIND=work:MS` does so and goes on from where it was stopped, `KIND=stuck:MS` whether asked or not, `KIND=silent:MS`
-//! without a sign of life. `FAKE_ENGINE_ONCE`, a folder: each of these happens once, and leaves a file there.
+//! without a sign of life, `KIND=until:FILE` waits for a file to be there. `FAKE_ENGINE_ONCE`, a folder: each of these happens once, and leaves a file there.
 //! `FAKE_ENGINE_SHELL`, if set, spawns for each stage the shell
 //! that the benchmark of orchestrators has all tools spawn, `sh -c '… cat inputs | sha256sum > output'`. That shell needs
 //! `BENCH_LEDGER`, a file that gets `+ KIND-KEY N_INPUTS` when it begins and `- KIND-KEY` when it ends, and `BENCH_FAIL`,
@@ -90,6 +90,12 @@ fn answer(request: &Request) -> io::Result<()> {
                         fs::write(&progress, worked.as_millis().to_string())?;
                         return fail(request, FailureKind::Interrupted, "stopped as asked");
                     }
+                }
+            }
+            ("until", file) => {
+                while !Path::new(file).exists() {
+                    std::thread::sleep(HEARTBEAT);
+                    say(&Event::Heartbeat { id: request.id })?;
                 }
             }
             ("silent", ms) => std::thread::sleep(span(ms)),
