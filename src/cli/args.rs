@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use super::store_args::StoreCommand;
+use crate::report::printed::Source;
 use crate::spec::remote::{RemoteLocation, RemoteLocationError};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -212,6 +213,10 @@ pub(super) enum Command {
     Report {
         #[command(flatten)]
         file: FileArgs,
+        /// Also put printed scores beside the measured ones: `paper`, those of the TaCQ paper, or a CSV file with the
+        /// columns of results/paper/2504.07389v1.csv.
+        #[arg(long, value_name = "paper|FILE", value_parser = |text: &str| Ok::<_, String>(Source::from(text)))]
+        compare: Option<Source>,
     },
     /// Show a stage or trial: parameters, artifact, metrics, provenance, and the command that reproduces it; or the
     /// examples behind a score.

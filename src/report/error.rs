@@ -26,6 +26,14 @@ pub enum ReportError {
         /// Why.
         source: csv::Error,
     },
+    /// Printed scores cannot be read.
+    #[error("{}: {source}; expected the columns of results/paper/2504.07389v1.csv", path.display())]
+    Printed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: csv::Error,
+    },
     /// Templates that could not be rendered; all others and the tables are there.
     #[error("{}\nthe tables are in {}", list(failures), dir.display())]
     Templates {

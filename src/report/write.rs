@@ -6,6 +6,7 @@ use super::derived::{Sources, derive};
 use super::differences::{self, Difference};
 use super::error::{ReportError, TemplateError};
 use super::frame;
+use super::printed::{self, Compared};
 use super::render;
 use super::rendered::{self, Rendered};
 use super::row::Row;
@@ -23,6 +24,7 @@ const RESULTS_PARQUET: &str = "results.parquet";
 const SUMMARY_CSV: &str = "summary.csv";
 pub(super) const DIFFERENCES_CSV: &str = "differences.csv";
 pub(super) const GROUPS_CSV: &str = "groups.csv";
+const COMPARISON_CSV: &str = "comparison.csv";
 
 /// The tables, which no template may overwrite.
 const TABLES: [&str; 5] = [RESULTS_CSV, RESULTS_PARQUET, SUMMARY_CSV, DIFFERENCES_CSV, GROUPS_CSV];
@@ -138,6 +140,21 @@ pub fn write(
     } else {
         Err(ReportError::Templates { failures, dir: dir.to_owned() })
     }
+}
+
+/// Puts printed scores beside the rows, `n_samples` of calibration, and writes `comparison.csv` into `dir`; its path.
+pub fn write_comparison(
+    dir: &Path,
+    rows: &[Row],
+    source: &printed::Source,
+    n_samples: u32,
+) -> Result<(PathBuf, Vec<Compared>), ReportError> {
+    let mut rows = rows.to_vec();
+    rows.sort_by(Row::order);
+    let compared = printed::compare(&printed::read(source)?, &groups(&rows), n_samples);
+    fsx::create_dir_all(dir)?;
+    put(dir, COMPARISON_CSV, &printed::to_csv(COMPARISON_CSV, &compared)?)?;
+    Ok((dir.join(COMPARISON_CSV), compared))
 }
 
 fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ReportError> {

@@ -32,6 +32,36 @@ fn a_run_compares_methods_and_report_prints_it() {
 }
 
 #[test]
+fn a_report_puts_printed_scores_beside_the_measured() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    let header = "place,model,method,saliency,bits,avg_bits,group_size,outlier_ratio,condition_on,n_samples,task,\
+                  metric,value,spread,n,note";
+    let lines = [
+        "table 7,Model,tacq,tacq,2,,,0.01,prose,,prose,perplexity,1.5,0.25,3,as it was",
+        "table 7,model,gptq,,2,,,,,4,prose,perplexity,2,,,",
+        "table 7,model,gptq,,2,,,,,8,prose,perplexity,3,,,of other samples",
+        "table 7,model,gptq,,3,,,,prose,,prose,perplexity,4,,,of other bits",
+    ];
+    fs::write(sandbox.root.join("printed.csv"), [header, &lines.join("\n")].join("\n")).unwrap();
+    let told = sandbox.sweep(&["report", "exp.yaml", "--compare", "printed.csv"]).expect(0).stdout;
+    assert!(told.contains("table 7") && told.contains("1.50 ± 0.25") && told.contains("as it was"), "{told}");
+    assert!(!told.contains("of other"), "{told}");
+    let csv = sandbox.read("results/demo/comparison.csv");
+    assert_eq!(csv.lines().count(), 3, "{csv}");
+    let summary = sandbox.read("results/demo/summary.csv");
+    let at = summary.lines().next().unwrap().split(',').position(|name| name == "mean").unwrap();
+    let line = summary.lines().find(|line| line.contains(",tacq,tacq,2,,0.01,")).expect("it was run");
+    let mean = line.split(',').nth(at).unwrap();
+    // What was measured is what the summary says.
+    assert!(csv.lines().nth(1).unwrap().contains(&format!(",{mean},")), "{mean}\n{csv}\n{summary}");
+    let none = sandbox.sweep(&["report", "exp.yaml", "--compare", "paper"]).expect(0);
+    assert!(none.stderr.contains("nothing of what is printed there"), "{}", none.stderr);
+    let missing = sandbox.sweep(&["report", "exp.yaml", "--compare", "no.csv"]);
+    missing.expect(1).says(&["no.csv"]);
+}
+
+#[test]
 fn windows_are_shown_worst_first() {
     let sandbox = Sandbox::new();
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);

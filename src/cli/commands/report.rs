@@ -5,6 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output::{Output, count, table};
 use crate::exec::RunSummary;
+use crate::report::printed::{Compared, Source};
 use crate::report::{self, Difference, Refresh, Worded, Written};
 use std::collections::BTreeMap;
 
@@ -12,7 +13,11 @@ use std::collections::BTreeMap;
 const LISTED_PROBLEMS: usize = 3;
 
 /// Writes the tables, prints the paired differences, and says where all is; exits with 1 if there is nothing to write.
-pub(super) fn report(opened: &Opened, output: &Output) -> Result<ExitCode, CliError> {
+pub(super) fn report(
+    opened: &Opened,
+    compare: Option<&Source>,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     let Some(written) = write(opened, Refresh::Always)? else {
         output.news(format!(
             "no trial has results yet, so no table was written; run: tacq-sweep run {}",
@@ -24,7 +29,22 @@ pub(super) fn report(opened: &Opened, output: &Output) -> Result<ExitCode, CliEr
         output.data(differences(&written.differences));
         output.data("");
     }
-    for path in &written.paths {
+    let mut paths = written.paths;
+    if let Some(source) = compare {
+        let Opened { experiment, plan, store, .. } = opened;
+        let rows = report::collect(experiment, plan, store)?;
+        let n_samples = experiment.calibration.n_samples.get();
+        let (path, compared) = report::write_comparison(&experiment.report.dir, &rows, source, n_samples)?;
+        paths.push(path);
+        match compared.is_empty() {
+            true => output.news("nothing of what is printed there is among these results"),
+            false => {
+                output.data(comparison(&compared));
+                output.data("");
+            }
+        }
+    }
+    for path in &paths {
         output.data(path.display());
     }
     tell_problems(&written.problems, output);
@@ -116,5 +136,45 @@ fn differences(found: &[Difference]) -> String {
         cells
     };
     let rows: Vec<_> = found.iter().map(row).collect();
+    table(&headings, &right, &rows)
+}
+
+/// Printed beside measured scores as a table for people.
+fn comparison(compared: &[Compared]) -> String {
+    let headings = [
+        "place",
+        "model",
+        "task",
+        "condition_on",
+        "method",
+        "bits",
+        "printed",
+        "measured",
+        "difference",
+        "note",
+    ];
+    let right = [false, false, false, false, false, true, true, true, true, false];
+    let dash = || "–".to_owned();
+    let row = |line: &Compared| {
+        let trial = &line.measured.trial;
+        let saliency = trial.saliency.as_ref().filter(|saliency| **saliency != trial.method);
+        let mut method = vec![trial.method.clone()];
+        method.extend(saliency.cloned());
+        method.extend(trial.variant.clone());
+        let [printed, measured, difference] = line.words();
+        vec![
+            line.printed.place.clone(),
+            trial.model.clone(),
+            format!("{} {}", line.measured.task, line.measured.metric),
+            trial.condition_on.clone().unwrap_or_else(dash),
+            method.join(" "),
+            trial.bits.to_string(),
+            printed,
+            measured,
+            difference,
+            line.printed.note.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = compared.iter().map(row).collect();
     table(&headings, &right, &rows)
 }
