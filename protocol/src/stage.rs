@@ -286,7 +286,7 @@ pub enum RoundingParams {
         order: Order,
         /// Bits of a group's scale and of its zero point.
         stats_bits: Bits,
-        /// Squared error above which a weight stays in 16 bit, relative to the mean over the matrix; 0 for none.
+        /// A weight stays in 16 bit if (error/U_ii)² exceeds this times the mean over columns of var(w)/U_ii²; 0 for none.
         outlier_threshold: Threshold,
     },
     /// SliM-LLM (arXiv 2405.14917): GPTQ in groups that have a bit more or less by their salience.

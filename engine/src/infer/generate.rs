@@ -73,7 +73,7 @@ pub fn generate(
     let groups = plan::groups(&sequences, GROUP_OVERHEAD);
     // How many rows there may be, and how many there is room for if each has all of its tokens.
     let wanted = options.batch_size.min(prompts.len());
-    let fit = runner.rows_in(options.cache_bytes, longest + generation.max_new_tokens);
+    let fit = runner.rows_in(options.cache_bytes, 0, longest + generation.max_new_tokens);
     let is_one_group = groups.len() == 1 && groups[0].prefix > 0;
     if runner.space.is_host() || is_one_group && fit < wanted {
         // Attention reads a shared beginning where it is, so all rows of a batch have the same one.
@@ -117,7 +117,8 @@ impl Work<'_> {
             let beginnings = beginnings();
             let longest = waiting.iter().map(|&i| prompts[i].ids.len()).max().unwrap_or(0);
             let room = longest - beginnings.shared_len() + generation.max_new_tokens;
-            let n = self.limit.get().min(runner.rows_in(options.cache_bytes, room)).min(waiting.len());
+            let fit = runner.rows_in(options.cache_bytes, beginnings.shared_len(), room);
+            let n = self.limit.get().min(fit).min(waiting.len());
             let mut batch = Batch::new(self, beginnings);
             if let Err(error) = batch.run(n, room, &mut waiting, on_batch) {
                 self.limit.halve_after(error, n)?;

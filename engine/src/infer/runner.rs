@@ -74,8 +74,9 @@ impl<'a> Runner<'a> {
         Cache::new(self.space, prefix.and_then(|prefix| prefix.cache.clone()), rows, tokens)
     }
 
-    /// How many sequences of `tokens` fit in `bytes` (see [`super::Options::cache_bytes`]), at least one.
-    pub fn rows_in(&self, bytes: Option<usize>, tokens: usize) -> usize {
+    /// How many sequences of `tokens` fit in `bytes` (see [`super::Options::cache_bytes`]) beside `shared` tokens that all
+    /// have, at least one.
+    pub fn rows_in(&self, bytes: Option<usize>, shared: usize, tokens: usize) -> usize {
         let bytes = bytes.unwrap_or_else(|| match self.space.device {
             Device::Cuda(index) => {
                 let left = device::budget_bytes(index).saturating_sub(self.model.bytes());
@@ -83,7 +84,8 @@ impl<'a> Runner<'a> {
             }
             _ => HOST_CACHE_BYTES,
         });
-        (bytes / (self.space.bytes_per_token() * tokens.max(1))).max(1)
+        let token = self.space.bytes_per_token();
+        (bytes.saturating_sub(token * shared) / (token * tokens.max(1))).max(1)
     }
 
     /// Packed tokens → [n and padding, hidden], before the final norm. Their keys and values join the cache.

@@ -71,8 +71,8 @@ pub fn score(
         while let Some(&first) = members.first() {
             // The longest come first.
             let own = rows[first].ids.len() - prefix.len;
-            let tokens = if runner.space.is_host() { own } else { prefix.len + own };
-            let n = limit.get().min(runner.rows_in(options.cache_bytes, tokens)).min(members.len());
+            let fit = runner.rows_in(options.cache_bytes, prefix.len, own);
+            let n = limit.get().min(fit).min(members.len());
             match score_rows(&runner, &prefix, &members[..n], &rows) {
                 Ok(scores) => {
                     members = &members[n..];

@@ -27,7 +27,7 @@ pub fn windows(
     let mut limit = Limit::new(options.batch_size.min(fill));
     let mut start = 0;
     while start < windows.len() {
-        let n = limit.get().min(runner.rows_in(options.cache_bytes, longest)).min(windows.len() - start);
+        let n = limit.get().min(runner.rows_in(options.cache_bytes, 0, longest)).min(windows.len() - start);
         match losses(model, &runner, &windows[start..start + n]) {
             Ok(losses) => {
                 if let Some(i) = losses.iter().position(|loss| !loss.is_finite()) {

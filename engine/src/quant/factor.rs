@@ -49,8 +49,10 @@ impl Factor {
             let sorted = order.sort(&order.sort(&hessian, 0)?, 1)?;
             Ok((order, sorted))
         };
+        let sorted = sort();
+        drop(hessian);
         let (order, sorted) =
-            sort().map_err(|source| QuantError::Torch { tensor: tensor.to_owned(), source })?;
+            sorted.map_err(|source| QuantError::Torch { tensor: tensor.to_owned(), source })?;
         Ok(Factor { order: Some(order), ..Factor::new(tensor, sorted, damp)? })
     }
 }

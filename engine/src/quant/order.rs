@@ -71,7 +71,8 @@ impl ColumnOrder {
                 grids.group_of = Some(group_of(grids.spec.group_cols(cols)));
             }
             Levels::TwoLevel(levels) => levels.group_of = Some(group_of(levels.spec.group_cols(cols))),
-            Levels::Grids(_) | Levels::Mixed(_) | Levels::Table(_) => {}
+            Levels::Grids(_) | Levels::Table(_) => {}
+            Levels::Mixed(_) => unreachable!("SliM-LLM quantizes columns in their own order"),
         }
     }
 }

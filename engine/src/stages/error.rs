@@ -22,6 +22,12 @@ pub enum StageError {
         /// The parameter.
         name: &'static str,
     },
+    /// A mask for a method that keeps none.
+    #[error("{method} keeps no mask: mixed precision is of gptq and rtn")]
+    NoMask {
+        /// The method.
+        method: &'static str,
+    },
     /// A stage that the driver does by itself.
     #[error("the {kind} stage is not run by the engine")]
     NotAnEngineStage {
@@ -75,6 +81,7 @@ impl StageError {
             StageError::Stopped => FailureKind::Interrupted,
             StageError::MissingInput { .. }
             | StageError::MissingParameter { .. }
+            | StageError::NoMask { .. }
             | StageError::NotAnEngineStage { .. }
             | StageError::NoExamples { .. }
             | StageError::OtherModel { .. } => FailureKind::InvalidInput,

@@ -107,8 +107,8 @@ impl Cache {
         }
     }
 
-    /// Copies the tokens of `prefix`, a cache of one row, to the start of a row, where they count as its own. Only for caches
-    /// that keep rows whole; the host's reads a prefix where it is.
+    /// Copies the tokens of `prefix`, a cache of one row, to the start of a row, where they count as its own. Only for
+    /// libtorch's caches; on the host all rows have one prefix, which is read where it is.
     pub fn adopt(&mut self, prefix: &Cache, row: usize) -> Result<()> {
         match (self, prefix) {
             (Cache::Torch(cache), Cache::Torch(prefix)) => cache.adopt(prefix, row..row + 1),

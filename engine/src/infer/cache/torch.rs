@@ -37,7 +37,7 @@ pub struct TorchCache {
 
 #[derive(Debug)]
 struct Layer {
-    /// [rows, kv heads, prefix + tokens, dim]
+    /// [rows, kv heads, tokens, dim]
     keys: Tensor,
     /// Like keys.
     values: Tensor,

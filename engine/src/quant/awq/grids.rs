@@ -95,7 +95,8 @@ struct Group {
 impl Group {
     fn new(weight: &Tensor, spec: MatrixSpec) -> Result<Self, TchError> {
         let most = f64::from(max_code(spec.bits));
-        let (low, high) = (weight.f_amin([1].as_slice(), true)?, weight.f_amax([1].as_slice(), true)?);
+        let low = weight.f_amin([1].as_slice(), true)?.f_clamp_max(0.0)?;
+        let high = weight.f_amax([1].as_slice(), true)?.f_clamp_min(0.0)?;
         let mut scale = high.f_sub(&low)?.f_clamp_min(LEAST_RANGE)?.f_div_scalar(most)?;
         if spec.group_size.is_some() {
             let (least, largest) = (f16::MIN_POSITIVE_SUBNORMAL, f16::MAX);

@@ -2,9 +2,10 @@
 
 use super::grids::rounded;
 use crate::Result;
+use crate::device;
 use crate::model::{Block, Proj, Rope};
-use crate::quant::Hessian;
 use crate::quant::matrix::MatrixSpec;
+use crate::quant::{Hessian, QuantError};
 use tch::{Kind, TchError, Tensor};
 
 /// Exponents that are compared: 0, 1/20 … 19/20.
@@ -72,6 +73,8 @@ pub struct Search<'a> {
     pub block: &'a Block,
     pub part: &'a Part,
     pub spec: MatrixSpec,
+    /// The first weight's name, for messages.
+    pub name: &'a str,
 }
 
 impl Search<'_> {
@@ -79,6 +82,10 @@ impl Search<'_> {
     /// inputs [tokens, cols].
     pub fn run(&self, weights: &[&Tensor]) -> Result<(Tensor, Tensor)> {
         let (mean, sample) = self.activations()?;
+        let not_finite = || QuantError::HessianNotFinite { tensor: self.name.to_owned() };
+        if mean.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            return Err(not_finite().into());
+        }
         let in_half = |scales: Tensor| -> Result<Tensor, TchError> {
             scales.f_to_kind(Kind::Half)?.f_clamp_min(1e-7)?.f_to_kind(Kind::Float)
         };
@@ -90,7 +97,7 @@ impl Search<'_> {
             .collect::<Result<_, _>>()?;
         let mut losses = Vec::new();
         match self.part.outputs {
-            None => losses = self.linear_losses(weights[0], &candidates)?,
+            None => losses = device::with_full_precision(|| self.linear_losses(weights[0], &candidates))?,
             Some(outputs) => {
                 for chunk in candidates.chunks(AT_ONCE) {
                     losses.extend(self.losses(weights, chunk, outputs)?);
@@ -99,6 +106,9 @@ impl Search<'_> {
         }
         let first = |best: usize, nth: usize| if losses[nth] < losses[best] { nth } else { best };
         let best = (0..losses.len()).fold(0, first);
+        if !losses[best].is_finite() {
+            return Err(not_finite().into());
+        }
         Ok((candidates[best].shallow_clone(), sample))
     }
 

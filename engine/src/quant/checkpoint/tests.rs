@@ -380,6 +380,34 @@ fn impossible_grids_are_rejected() {
 }
 
 #[test]
+fn impossible_groups_and_widths_are_rejected() {
+    // One grid a row: there is no group 1, and columns are divided by positive numbers.
+    let mut pieces = Pieces::valid();
+    pieces.tensors.push((TensorSpec::new("w.group_of", Dtype::U16, &[3]), vec![0, 0, 1, 0, 0, 0]));
+    rejects(pieces, "`w.group_of` names groups that `w` does not have");
+    let mut pieces = Pieces::valid();
+    pieces.tensors.push((TensorSpec::new("w.column_scales", Dtype::F16, &[3]), vec![0, 0x3c, 0, 0x3c, 0, 0]));
+    rejects(pieces, "`w.column_scales` must be positive, finite numbers, of a weight on grids");
+    let mixed = |width: u8, bytes: u64| {
+        let layout = r#"{"tensors":[{"name":"w","rows":1,"cols":3}]}"#;
+        let fields = [("format", "tacq-checkpoint"), ("version", "1"), ("levels", "mixed"), ("bits", "2")];
+        let metadata = fields.into_iter().chain([("group_size", "16"), ("layout", layout)]);
+        Pieces {
+            metadata: metadata.map(|(key, value)| (key, value.to_owned())).collect(),
+            tensors: vec![
+                (TensorSpec::new("w.codes", Dtype::U8, &[1, bytes]), vec![0; bytes as usize]),
+                (TensorSpec::new("w.widths", Dtype::U8, &[1]), vec![width]),
+                (TensorSpec::new("w.scales", Dtype::F16, &[1, 1]), vec![0, 0x3c]),
+                (TensorSpec::new("w.zeros", Dtype::F16, &[1, 1]), vec![0, 0]),
+            ],
+        }
+    };
+    rejects(mixed(0, 1), "number 0 of `w.widths` is 0, expected a bit width from 1 to 8");
+    rejects(mixed(9, 4), "number 0 of `w.widths` is 9, expected a bit width from 1 to 8");
+    rejects(mixed(3, 1), "tensor `w.codes` has shape [1, 1], expected [1, 2]");
+}
+
+#[test]
 fn impossible_outliers_are_rejected() {
     rejects(
         Pieces::valid().tensor("w.outlier_gaps", Dtype::U16, &[2], &[2, 0, 5, 0]),

@@ -117,7 +117,12 @@ pub struct Scratch {
 
 /// The largest code of a bit width: 2^bits − 1.
 pub fn max_code(bits: Bits) -> u8 {
-    u8::MAX >> (8 - bits.get())
+    largest_code(bits.get())
+}
+
+/// [`max_code`] of 1 to 8 bits.
+pub fn largest_code(bits: u8) -> u8 {
+    u8::MAX >> (8 - bits)
 }
 
 /// The nearest positive, finite 16-bit float.

@@ -36,7 +36,7 @@ pub enum Scheme {
 /// What the codes of one matrix stand for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Levels {
-    /// Uniform grids of rows or groups: round to nearest, GPTQ, TaCQ.
+    /// Uniform grids of rows or groups: round to nearest, GPTQ, TaCQ, AWQ.
     Grids(Grids),
     /// Uniform grids of small groups whose scales and zero points are quantized themselves: SpQR.
     TwoLevel(TwoLevel),

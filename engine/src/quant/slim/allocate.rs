@@ -1,6 +1,7 @@
 //! Which groups get more bits, and which fewer.
 
 use crate::quant::Factor;
+use crate::quant::grid::largest_code;
 use crate::quant::levels::MixedSpec;
 use tch::{Kind, TchError, Tensor};
 
@@ -129,7 +130,7 @@ fn round(weight: &Tensor, groups: &[(i64, i64)], bits: u8) -> Result<Tensor, Tch
             let step = w.f_abs()?.f_mean_dim([1].as_slice(), true, Kind::Float)?;
             w.f_sub(&mean)?.f_sign()?.f_mul(&step)?.f_add(&mean)?
         } else {
-            let most = f64::from(u8::MAX >> (8 - bits));
+            let most = f64::from(largest_code(bits));
             let low = w.f_amin([1].as_slice(), true)?.f_clamp_max(0.0)?;
             let high = w.f_amax([1].as_slice(), true)?.f_clamp_min(0.0)?;
             let range = high.f_sub(&low)?;

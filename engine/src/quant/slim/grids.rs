@@ -2,7 +2,7 @@
 
 use crate::quant::gptq::Segment;
 use crate::quant::grid::power::power_2_4;
-use crate::quant::grid::{Grid, kernel};
+use crate::quant::grid::{Grid, kernel, largest_code as max_code};
 use half::f16;
 
 /// Ranges are compared from 10 % narrower to 10 % wider, in so many steps to either side.
@@ -38,7 +38,7 @@ impl Finder {
 
     /// The largest code, as a number.
     pub fn max_code(&self) -> f32 {
-        f32::from(u8::MAX >> (8 - self.width))
+        f32::from(max_code(self.width))
     }
 
     /// The grid of one row's weights, its scale and zero point such as 16 bits can hold.
@@ -55,7 +55,9 @@ impl Finder {
             let scale = stretch * (high - low) / max_code;
             let zero = (-stretch * low / scale).round_ties_even();
             let grid = Grid { scale: rounded(scale), zero };
-            let mut error = kernel::error_sum(&scratch.padded, grid, max_code, best.0);
+            // A sum above the least may end early, but not if some of it is taken back.
+            let limit = if self.salient.is_some_and(|(more, _)| more < 0.0) { f32::INFINITY } else { best.0 };
+            let mut error = kernel::error_sum(&scratch.padded, grid, max_code, limit);
             if let Some((more, least)) = self.salient {
                 error += more * self.salient_error(weights, grid, least);
             }

@@ -5,7 +5,8 @@
 //! and the others one more. n is the one with which the layer's outputs, taken as logits, change least: the mean over
 //! tokens of the Kullback-Leibler divergence, with weights rounded to nearest. As in the paper's code it is that of the
 //! quantized from the original, where the paper has them the other way round, over all calibration tokens. Unlike there
-//! n = 0 is tried too, so that the result is never worse than uniform widths, and probabilities are not cut off at 10⁻⁶.
+//! n = 0 is tried too, so that the result is never worse than uniform widths; salience is that of the damped Hessian with
+//! which weights are quantized, of the weights as they are; and probabilities are not cut off at 10⁻⁶.
 //!
 //! *Quantizer* (section 3.3): of ranges 10 % narrower to 10 % wider, each row's group takes that of least Σ|ŵ − w|^2.4,
 //! where weights whose salience stands out of their group count `salience_weight` times; 1, the code's default, makes all

@@ -92,7 +92,7 @@ fn allocations_are_balanced_and_never_worse_than_uniform_widths() {
 #[test]
 fn ranges_are_those_of_least_error_with_salient_weights_counted() {
     let mut normal = Normal::new(3);
-    let (rows, len) = (20, 32);
+    let (rows, len) = (20, 160);
     let mut weights = normal.vector(rows * len, 0.05);
     (0..rows * len).step_by(45).for_each(|at| weights[at] *= 6.0);
     let diagonal: Vec<f32> = (0..len).map(|i| 0.5 + i as f32 / 20.0).collect();
@@ -105,7 +105,7 @@ fn ranges_are_those_of_least_error_with_salient_weights_counted() {
     assert!((0..rows * len).any(is_salient));
     let segment =
         Segment { columns: 0..len, window: len, weights: weights.clone(), upper: Vec::new(), diagonal };
-    for (width, more) in [(2u8, 1.0), (3, 1.0), (2, 10.0)] {
+    for (width, more) in [(2u8, 1.0), (3, 1.0), (2, 10.0), (4, 0.0), (3, 0.5)] {
         let finder = Finder::new(width, more, &segment);
         let most = f64::from((1u32 << width) - 1);
         for row in 0..rows {

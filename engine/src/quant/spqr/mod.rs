@@ -6,8 +6,9 @@
 //! whose error exceeds the threshold stays in 16 bit and passes no error on. The threshold is relative to the mean of
 //! var(w)/U_ii² over columns, as in the code; the paper gives an absolute one.
 //!
-//! Two things differ from the code: statistics are kept as base + step·code (see [`TwoLevel`]), and statistics that are
-//! all equal in their sixteen rows stay what they are, where the code puts them on a grid from −1 to 1.
+//! What differs from the code: statistics are kept as base + step·code (see [`TwoLevel`]); groups of one value, and
+//! statistics that are all equal in their sixteen rows, stay what they are, where the code puts both on a grid from −1 to
+//! 1; outliers are bf16; and the Hessian is damped as GPTQ's, by a mean that counts features that were never active.
 
 mod tile;
 

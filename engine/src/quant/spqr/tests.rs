@@ -24,9 +24,9 @@ struct Plain {
 
 impl Plain {
     fn grid(low: f64, high: f64, levels: f64) -> (f64, f64) {
-        let (low, high) = if low == high { (-1.0, 1.0) } else { (low, high) };
+        let (low, high) = if low == high { (low.min(0.0), high.max(0.0)) } else { (low, high) };
         let scale = (high - low) / levels;
-        (scale, -low / scale)
+        (scale, if scale > 0.0 { -low / scale } else { 0.0 })
     }
 
     fn range(values: &[f64]) -> (f64, f64) {
@@ -215,6 +215,27 @@ fn a_lower_threshold_keeps_more_weights() {
     });
     assert_eq!(kept[0], 0);
     assert!(kept.is_sorted() && kept[3] > kept[2], "{kept:?}");
+}
+
+/// Features that were never active are quantized last, all zero: whatever the statistics, zero is what they come to.
+#[test]
+fn groups_of_zeros_and_of_one_value_stay_what_they_are() {
+    let mut normal = Normal::new(6);
+    let mut factor = factor(64, false, &mut normal);
+    factor.dead[32..48].fill(true);
+    let mut weights = normal.vector(48 * 64, 0.05);
+    (0..48).for_each(|row| weights[row * 64..][16..32].fill(0.25));
+    let weight = Tensor::from_slice(&weights).view([48, 64]);
+    let upper = Tensor::eye(64, (Kind::Float, Device::Cpu));
+    let factor = Factor { upper, ..factor };
+    for bits in [1, 2, 3] {
+        let settings = SpqrSettings { spec: spec(bits, 16, 3), outlier_threshold: None, block_size: 128 };
+        let found = quantize("w", &weight, &factor, settings).unwrap().0.dequantize();
+        for row in found.chunks(64) {
+            assert!(row[16..32].iter().all(|w| (w - 0.25).abs() < 1e-3), "{:?}", &row[16..32]);
+            assert!(row[32..48].iter().all(|w| *w == 0.0), "{:?}", &row[32..48]);
+        }
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct Rule {
     pub max_code: f32,
     /// The largest code of a statistic.
     pub max_stats_code: u8,
-    /// The squared error, divided by U_ii, above which a weight stays in 16 bit; absent where none does.
+    /// The (error/U_ii)² above which a weight stays in 16 bit; absent where none does.
     pub threshold: Option<f32>,
 }
 
@@ -169,12 +169,13 @@ impl Tile {
     }
 }
 
-/// Scale and zero point of a range; any number may be the zero point.
+/// Scale and zero point of a range; any number may be the zero point. A range of one value reaches to 0; that of 0 alone
+/// has the scale 0, with which every code stands for 0.
 #[inline(always)]
 fn grid(low: f32, high: f32, max_code: f32) -> (f32, f32) {
-    let (low, high) = if low == high { (-1.0, 1.0) } else { (low, high) };
+    let (low, high) = if low == high { (low.min(0.0), high.max(0.0)) } else { (low, high) };
     let scale = (high - low) / max_code;
-    (scale, -low / scale)
+    (scale, if scale > 0.0 { -low / scale } else { 0.0 })
 }
 
 /// Least and largest weight of each row, column `without` left out.

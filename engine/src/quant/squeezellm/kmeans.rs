@@ -36,7 +36,7 @@ impl KMeans {
             centres.extend(points.iter().map(|point| f64::from(point.value)));
             return;
         }
-        let mean = self.sum_up(points);
+        self.sum_up(points);
         self.costs.clear();
         self.costs.extend((0..n).map(|last| cost(&self.sums, 0, last)));
         self.starts.clear();
@@ -53,15 +53,18 @@ impl KMeans {
         let mut last = n - 1;
         for clusters in (0..k).rev() {
             let first = if clusters == 0 { 0 } else { self.starts[(clusters - 1) * n + last] as usize };
-            let [weight, sum, _] = difference(&self.sums, first, last);
-            centres.push(mean + sum / weight);
+            // From the points themselves: in differences of sums, a light cluster behind a heavy one is lost.
+            let run = &points[first..=last];
+            let weight: f64 = run.iter().map(|point| point.weight).sum();
+            let sum: f64 = run.iter().map(|point| point.weight * f64::from(point.value)).sum();
+            centres.push((sum / weight).clamp(f64::from(run[0].value), f64::from(run[run.len() - 1].value)));
             last = first.saturating_sub(1);
         }
         centres.reverse();
     }
 
-    /// Fills in the running sums; the points' mean.
-    fn sum_up(&mut self, points: &[Point]) -> f64 {
+    /// Fills in the running sums.
+    fn sum_up(&mut self, points: &[Point]) {
         let total: f64 = points.iter().map(|point| point.weight).sum();
         let mean = points.iter().map(|point| point.weight * f64::from(point.value)).sum::<f64>() / total;
         self.sums.clear();
@@ -72,7 +75,6 @@ impl KMeans {
             sums = [sums[0] + point.weight, sums[1] + point.weight * x, sums[2] + point.weight * x * x];
             self.sums.push(sums);
         }
-        mean
     }
 }
 
@@ -84,7 +86,7 @@ fn difference(sums: &[[f64; 3]], first: usize, last: usize) -> [f64; 3] {
 /// Σ weight·(x − mean)² of the points `first ..= last`.
 fn cost(sums: &[[f64; 3]], first: usize, last: usize) -> f64 {
     let [weight, sum, squares] = difference(sums, first, last);
-    (squares - sum * sum / weight).max(0.0)
+    if weight > 0.0 { (squares - sum * sum / weight).max(0.0) } else { 0.0 }
 }
 
 /// What the search for one more cluster looks at.
@@ -205,6 +207,31 @@ mod tests {
             for start in 0..20 {
                 let theirs = lloyd(&points, k, &mut normal);
                 assert!(ours <= theirs * (1.0 + 1e-9), "{n} {k} start {start}: {ours} {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_heavy_points_leave_the_others_their_clusters() {
+        let (mut kmeans, mut centres) = (KMeans::default(), Vec::new());
+        for heavy in [1e12, 1e16, 1e20, 1e30] {
+            for seed in 0..20 {
+                let mut points = points(128, seed, false);
+                points[3].weight = heavy;
+                points[90].weight = heavy;
+                kmeans.centres(&points, 8, &mut centres);
+                let range = f64::from(points[0].value)..=f64::from(points[127].value);
+                assert!(
+                    centres.is_sorted() && centres.iter().all(|c| range.contains(c)),
+                    "{heavy}: {centres:?}"
+                );
+                for at in [3, 90] {
+                    let off = |c: &f64| (c - f64::from(points[at].value)).abs();
+                    assert!(
+                        centres.iter().map(off).fold(f64::INFINITY, f64::min) < 1e-6,
+                        "{heavy}: {centres:?}"
+                    );
+                }
             }
         }
     }

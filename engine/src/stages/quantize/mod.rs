@@ -108,6 +108,10 @@ fn blockwise(settings: BlockwiseSettings) -> impl FnOnce(&Embedding, &Sequences,
 
 /// What the codes will stand for.
 fn scheme(params: &QuantizeParams, kind: StageKind) -> Result<Scheme, StageError> {
+    let takes_mask = matches!(params.rounding, RoundingParams::Rtn | RoundingParams::Gptq { .. });
+    if kind == StageKind::MixedQuantize && !takes_mask {
+        return Err(StageError::NoMask { method: params.rounding.name() });
+    }
     let group_size = || params.group_size.ok_or(StageError::MissingParameter { kind, name: "group_size" });
     Ok(match params.rounding {
         RoundingParams::Rtn | RoundingParams::Gptq { .. } | RoundingParams::Awq { .. } => {
