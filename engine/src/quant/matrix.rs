@@ -43,7 +43,7 @@ pub struct MatrixSpec {
 impl MatrixSpec {
     /// Columns that share a grid, in a matrix of `cols`.
     pub fn group_cols(self, cols: usize) -> usize {
-        self.group_size.map_or(cols, |size| (size.get() as usize).min(cols))
+        group_cols(self.group_size, cols)
     }
 
     /// Grids in each row.
@@ -55,6 +55,11 @@ impl MatrixSpec {
     pub fn finder(self) -> GridFinder {
         GridFinder::new(self.bits, self.grid, self.group_size.is_some())
     }
+}
+
+/// Columns that share a grid, in a matrix of `cols`: all of them where there are no groups.
+pub fn group_cols(group_size: Option<GroupSize>, cols: usize) -> usize {
+    group_size.map_or(cols, |size| (size.get() as usize).min(cols))
 }
 
 /// Codes, what they stand for, and outliers of one matrix.

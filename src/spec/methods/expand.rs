@@ -27,9 +27,9 @@ pub fn expand(list: List<raw::Method>, reader: &mut Reader) -> Vec<Method> {
             raw::Method::Gptq(raw) => {
                 let grids = Grids::new(raw.group_size, raw.grid, reader);
                 let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
-                let sweeps = Sweeps::new(written, defaults::damp(), Order::Natural, reader);
-                match product([grids.count(), sweeps.count()], &raw.place, reader) {
-                    true => plain(grids.quantizers(&sweeps.gptq())),
+                let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, reader);
+                match product([grids.count(), loops.count()], &raw.place, reader) {
+                    true => plain(grids.quantizers(&loops.gptq())),
                     false => Vec::new(),
                 }
             }
@@ -73,8 +73,8 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
     let group_sizes = chosen(raw.group_size, defaults::spqr_group_size(), reader);
     let stats = chosen(raw.stats_bits, defaults::stats_bits(), reader);
     let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
-    let sweeps = Sweeps::new(written, defaults::spqr_damp(), Order::Activity, reader);
-    let counts = [thresholds.len(), group_sizes.len(), stats.len(), sweeps.count()];
+    let loops = ColumnLoops::new(written, defaults::spqr_damp(), Order::Activity, reader);
+    let counts = [thresholds.len(), group_sizes.len(), stats.len(), loops.count()];
     if !product(counts, &raw.place, reader) {
         return Vec::new();
     }
@@ -82,8 +82,8 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
     for &outlier_threshold in &thresholds {
         for &group_size in &group_sizes {
             for &stats_bits in &stats {
-                methods.extend(sweeps.all().into_iter().map(|sweep| {
-                    let Sweep { damp, block_size, true_sequential, order } = sweep;
+                methods.extend(loops.all().into_iter().map(|column_loop| {
+                    let ColumnLoop { damp, block_size, true_sequential, order } = column_loop;
                     let rounding = RoundingParams::Spqr {
                         damp,
                         block_size,
@@ -172,8 +172,8 @@ fn tacq(raw: raw::Tacq, reader: &mut Reader) -> Vec<Method> {
     }
     let grids = Grids::new(raw.group_size, raw.grid, reader);
     let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
-    let sweeps = Sweeps::new(written, defaults::damp(), Order::Natural, reader);
-    let counts = [ratios.len(), scores.len(), roundings.len(), grids.count(), sweeps.count()];
+    let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, reader);
+    let counts = [ratios.len(), scores.len(), roundings.len(), grids.count(), loops.count()];
     if !product(counts, &raw.place, reader) {
         return Vec::new();
     }
@@ -183,7 +183,7 @@ fn tacq(raw: raw::Tacq, reader: &mut Reader) -> Vec<Method> {
             for &rounding in &roundings {
                 let quantizers = match rounding {
                     Rounding::Rtn => grids.quantizers(&[RoundingParams::Rtn]),
-                    Rounding::Gptq => grids.quantizers(&sweeps.gptq()),
+                    Rounding::Gptq => grids.quantizers(&loops.gptq()),
                 };
                 let tacq = |quantizer| Method::Tacq(Tacq { outlier_ratio, saliency, quantizer });
                 methods.extend(quantizers.into_iter().map(tacq));
@@ -239,7 +239,7 @@ impl Grids {
 
 /// The parameters of a column loop.
 #[derive(Clone, Copy)]
-struct Sweep {
+struct ColumnLoop {
     damp: Damp,
     block_size: BlockSize,
     true_sequential: bool,
@@ -247,18 +247,18 @@ struct Sweep {
 }
 
 /// As they are written.
-type SweepFields = (Field<List<Damp>>, Field<List<BlockSize>>, Field<List<bool>>, Field<List<Order>>);
+type LoopFields = (Field<List<Damp>>, Field<List<BlockSize>>, Field<List<bool>>, Field<List<Order>>);
 
 /// The values of these parameters.
-struct Sweeps {
+struct ColumnLoops {
     damps: Vec<Damp>,
     block_sizes: Vec<BlockSize>,
     true_sequential: Vec<bool>,
     orders: Vec<Order>,
 }
 
-impl Sweeps {
-    fn new(written: SweepFields, damp: Damp, order: Order, reader: &mut Reader) -> Self {
+impl ColumnLoops {
+    fn new(written: LoopFields, damp: Damp, order: Order, reader: &mut Reader) -> Self {
         Self {
             damps: chosen(written.0, damp, reader),
             block_sizes: chosen(written.1, defaults::block_size(), reader),
@@ -272,13 +272,14 @@ impl Sweeps {
         lens.into_iter().fold(1, usize::saturating_mul)
     }
 
-    fn all(&self) -> Vec<Sweep> {
+    fn all(&self) -> Vec<ColumnLoop> {
         let mut all = Vec::new();
         for &damp in &self.damps {
             for &block_size in &self.block_sizes {
                 for &true_sequential in &self.true_sequential {
-                    let sweep = |&order: &Order| Sweep { damp, block_size, true_sequential, order };
-                    all.extend(self.orders.iter().map(sweep));
+                    let column_loop =
+                        |&order: &Order| ColumnLoop { damp, block_size, true_sequential, order };
+                    all.extend(self.orders.iter().map(column_loop));
                 }
             }
         }
@@ -286,7 +287,7 @@ impl Sweeps {
     }
 
     fn gptq(&self) -> Vec<RoundingParams> {
-        let gptq = |Sweep { damp, block_size, true_sequential, order }| RoundingParams::Gptq {
+        let gptq = |ColumnLoop { damp, block_size, true_sequential, order }| RoundingParams::Gptq {
             damp,
             block_size,
             true_sequential,

@@ -12,44 +12,44 @@ pub struct Part {
     /// [.., dim]
     pub out: Tensor,
     /// The logarithm of the sum of exponentials, f32 without the last dimension; absent where nobody asked for it.
-    pub weight: Option<Tensor>,
+    pub log_sum: Option<Tensor>,
 }
 
-/// q [b, h, n, d], k and v [b, h, m, d], bias [b, 1, n, m] of their kind → out [b, h, n, d], weight [b, h, n].
-pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, bias: Option<&Tensor>, weigh: bool) -> Result<Part> {
+/// q [b, h, n, d], k and v [b, h, m, d], bias [b, 1, n, m] of their kind → out [b, h, n, d], log_sum [b, h, n].
+pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, bias: Option<&Tensor>, with_sum: bool) -> Result<Part> {
     let (b, h, n, d) = q.size4()?;
     // The kernel wants heads as wide as most models have them.
     if q.device().is_cuda() && d % 8 == 0 {
         let bias = bias.map(|bias| bias.f_expand([b, h, n, k.size()[2]], false)).transpose()?;
-        let (out, weight, ..) = Tensor::f_internal_scaled_dot_product_efficient_attention(
+        let (out, log_sum, ..) = Tensor::f_internal_scaled_dot_product_efficient_attention(
             q,
             k,
             v,
             bias.as_ref(),
-            weigh,
+            with_sum,
             0.0,
             false,
             None,
         )?;
         // It has a few more than there are queries.
-        let weight = weigh.then(|| weight.f_narrow(2, 0, n)).transpose()?;
-        return Ok(Part { out, weight });
+        let log_sum = with_sum.then(|| log_sum.f_narrow(2, 0, n)).transpose()?;
+        return Ok(Part { out, log_sum });
     }
-    if !weigh {
+    if !with_sum {
         let out = Tensor::f_scaled_dot_product_attention(q, k, v, bias, 0.0, false, None, false)?;
-        return Ok(Part { out, weight: None });
+        return Ok(Part { out, log_sum: None });
     }
     let wide = |x: &Tensor| x.f_to_kind(Kind::Float);
     let mut scores = wide(q)?.f_matmul(&wide(k)?.f_transpose(2, 3)?)?.f_mul_scalar((d as f64).powf(-0.5))?;
     if let Some(bias) = bias {
         scores = scores.f_add(&wide(bias)?)?;
     }
-    let weight = scores.f_logsumexp([-1].as_slice(), true)?;
-    let out = scores.f_sub(&weight)?.f_exp()?.f_matmul(&wide(v)?)?.f_to_kind(q.kind())?;
-    Ok(Part { out, weight: Some(weight.f_squeeze_dim(3)?) })
+    let log_sum = scores.f_logsumexp([-1].as_slice(), true)?;
+    let out = scores.f_sub(&log_sum)?.f_exp()?.f_matmul(&wide(v)?)?.f_to_kind(q.kind())?;
+    Ok(Part { out, log_sum: Some(log_sum.f_squeeze_dim(3)?) })
 }
 
-/// Tokens q [n, heads, d] → all keys k and values v [1, kv heads, m, d]: out [n, heads, d], weight [n, heads, 1].
+/// Tokens q [n, heads, d] → all keys k and values v [1, kv heads, m, d]: out [n, heads, d], log_sum [n, heads, 1].
 pub fn attend_to_shared(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Part> {
     let ((n, heads, d), kv_heads) = (q.size3()?, k.size()[1]);
     let group = heads / kv_heads;
@@ -60,17 +60,17 @@ pub fn attend_to_shared(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Part> {
     let unfold = |x: &Tensor, width: i64| {
         x.f_reshape([kv_heads, n, group, width])?.f_permute([1, 0, 2, 3])?.f_reshape([n, heads, width])
     };
-    let weight = part.weight.map(|weight| unfold(&weight, 1)).transpose()?;
-    Ok(Part { out: unfold(&part.out, d)?, weight })
+    let log_sum = part.log_sum.map(|log_sum| unfold(&log_sum, 1)).transpose()?;
+    Ok(Part { out: unfold(&part.out, d)?, log_sum })
 }
 
 /// The whole of two parts that have weights [.., 1].
 pub fn join(a: Part, b: Part) -> Result<Tensor> {
-    let (Some(weight_a), Some(weight_b)) = (&a.weight, &b.weight) else {
+    let (Some(sum_a), Some(sum_b)) = (&a.log_sum, &b.log_sum) else {
         unreachable!("both were asked to weigh")
     };
     // a's share: exp(a) / (exp(a) + exp(b)).
-    let share = weight_a.f_sub(weight_b)?.f_sigmoid()?;
+    let share = sum_a.f_sub(sum_b)?.f_sigmoid()?;
     let wide = |x: &Tensor| x.f_to_kind(Kind::Float);
     Ok(wide(&b.out)?.f_lerp_tensor(&wide(&a.out)?, &share)?.f_to_kind(a.out.kind())?)
 }

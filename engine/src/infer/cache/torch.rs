@@ -269,9 +269,9 @@ impl TorchCache {
                 };
                 let own = part::attend(&q, &keys, &values, Some(bias), shared.is_some())?;
                 let out = of_tokens(own.out, g.head_dim)?;
-                let out = match (shared, own.weight) {
-                    (Some([keys, values]), Some(weight)) => {
-                        let own = Part { out, weight: Some(of_tokens(weight.f_unsqueeze(-1)?, 1)?) };
+                let out = match (shared, own.log_sum) {
+                    (Some([keys, values]), Some(log_sum)) => {
+                        let own = Part { out, log_sum: Some(of_tokens(log_sum.f_unsqueeze(-1)?, 1)?) };
                         part::join(own, part::attend_to_shared(&tokens, &keys, &values)?)?
                     }
                     _ => out,

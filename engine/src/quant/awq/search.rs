@@ -195,3 +195,107 @@ pub fn scales(mean: &Tensor, exponent: f64) -> Result<Tensor, TchError> {
     let scales = mean.f_pow_tensor_scalar(exponent)?.f_clamp_min(LEAST_SCALE)?;
     scales.f_div(&scales.f_max()?.f_mul(&scales.f_min()?)?.f_sqrt()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+    use std::path::PathBuf;
+    use tacq_protocol::stage::Grid;
+    use tacq_protocol::units::{Bits, GroupSize};
+    use tch::Device;
+
+    /// f32 sums in another order.
+    const TOLERANCE: f64 = 1e-4;
+
+    fn model() -> Model {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llama");
+        Model::load(&folder, Kind::Float, Device::Cpu, None).unwrap()
+    }
+
+    /// Hidden states of which a few features are much larger.
+    fn batches(hidden: i64) -> Vec<Tensor> {
+        tch::manual_seed(4);
+        let random = |rows| Tensor::randn([rows, 20, hidden], (Kind::Float, Device::Cpu));
+        let batches = [random(3), random(2)];
+        batches.iter().for_each(|h| drop(h.narrow(2, 0, 4).g_mul_scalar_(8.0)));
+        batches.into()
+    }
+
+    fn with_search<T>(nth: usize, f: impl FnOnce(&Search<'_>, &[&Tensor]) -> T) -> T {
+        let model = model();
+        let block = &model.blocks[0];
+        let part = &Part::all(block)[nth];
+        let weights: Vec<&Tensor> = part.projections.iter().map(|&proj| &block.linear(proj).weight).collect();
+        let spec = MatrixSpec {
+            bits: Bits::new(3).unwrap(),
+            group_size: Some(GroupSize::new(8).unwrap()),
+            grid: Grid::Minmax,
+        };
+        let batches = batches(model.embedding.weight.size()[1]);
+        let rope = model.rope(20).unwrap();
+        let search = Search { batches: &batches, rope: &rope, block, part, spec, name: "w" };
+        f(&search, &weights)
+    }
+
+    #[test]
+    fn a_projections_own_outputs_are_compared_without_computing_them() {
+        with_search(3, |search, weights| {
+            let (mean, _) = search.activations().unwrap();
+            let candidates: Vec<Tensor> = [0.0, 0.3, 0.9].map(|a| scales(&mean, a).unwrap()).into();
+            let ours = search.linear_losses(weights[0], &candidates).unwrap();
+            let plain = search
+                .losses(weights, &candidates, |block, x, _| block.linear(Proj::Down).forward(x))
+                .unwrap();
+            // The statistics are a mean over sequences, times two.
+            for (ours, plain) in ours.iter().zip(&plain) {
+                let expected = plain * 2.0 / 5.0;
+                assert!((ours / expected - 1.0).abs() < TOLERANCE, "{ours} {expected}");
+            }
+        });
+    }
+
+    #[test]
+    fn the_scales_are_those_that_change_outputs_least() {
+        for nth in [0, 2, 3] {
+            with_search(nth, |search, weights| {
+                let (found, sample) = search.run(weights).unwrap();
+                assert_eq!(sample.size(), [100, weights[0].size()[1]]);
+                let (mean, _) = search.activations().unwrap();
+                // Straight from the definition, a block at a time.
+                let loss = |scales: &Tensor| {
+                    let mut block = search.block.shallow_clone();
+                    for (&proj, weight) in search.part.projections.iter().zip(weights) {
+                        let changed = rounded(&(*weight * scales), search.spec).unwrap() / scales;
+                        block.set_weight(proj, &changed).unwrap();
+                    }
+                    let whole = |block: &Block, h: &Tensor| block.forward(h, search.rope).unwrap();
+                    let change =
+                        |h: &Tensor| (whole(&block, h) - whole(search.block, h)).square().sum(Kind::Double);
+                    // q, k and v change the MLP's inputs too, so for them only attention is looked at.
+                    let attention =
+                        |block: &Block, h: &Tensor| block.forward_attention(h, search.rope).unwrap();
+                    let of = |h: &Tensor| match nth {
+                        0 => (attention(&block, h) - attention(search.block, h)).square().sum(Kind::Double),
+                        _ => change(h),
+                    };
+                    search.batches.iter().map(|h| of(h).double_value(&[])).sum::<f64>()
+                };
+                let all: Vec<f64> =
+                    (0..20).map(|i| loss(&scales(&mean, f64::from(i) / 20.0).unwrap())).collect();
+                let least = all.iter().copied().fold(f64::INFINITY, f64::min);
+                assert!(loss(&found) <= least * 1.01, "part {nth}: {} {all:?}", loss(&found));
+                assert!(least < all[0], "scaling helps: {all:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn activations_that_are_no_numbers_are_refused() {
+        with_search(0, |search, weights| {
+            let batches: Vec<Tensor> = search.batches.iter().map(|h| h * f64::NAN).collect();
+            let error = Search { batches: &batches, ..*search }.run(weights).unwrap_err();
+            assert!(error.to_string().contains("not finite on the calibration set"), "{error}");
+        });
+    }
+}

@@ -19,7 +19,7 @@ use super::{Factor, MatrixMask, dequantize_on, rtn};
 pub(super) use segment::{Segment, runs, segments};
 use std::ops::Range;
 use tch::{Device, Kind, TchError, Tensor};
-pub(super) use tile::{ROWS, Tile};
+pub(super) use tile::{ROWS, Tile, compensate as compensate_columns};
 
 /// Quantizes `weight` [rows, cols], called `tensor`, against the `factor` of its inputs' statistics. Also gives the
 /// weights that the result stands for, f32 [rows, cols] on the factor's device: bit by bit those of

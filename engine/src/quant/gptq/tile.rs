@@ -111,15 +111,17 @@ impl Tile {
                 }
             }
             (self.codes[i], self.errors[i]) = (codes, errors);
-            for (column, &factor) in self.weights[i + 1..len].iter_mut().zip(&factors[i + 1..]) {
-                for row in 0..ROWS {
-                    column[row] = if FUSED {
-                        (-errors[row]).mul_add(factor, column[row])
-                    } else {
-                        column[row] - errors[row] * factor
-                    };
-                }
-            }
+            compensate::<FUSED>(&mut self.weights[i + 1..len], &errors, &factors[i + 1..]);
+        }
+    }
+}
+
+/// Spreads a column's errors over the columns right of it, whose factors these are.
+#[inline(always)]
+pub fn compensate<const FUSED: bool>(columns: &mut [Lanes], errors: &Lanes, factors: &[f32]) {
+    for (column, &factor) in columns.iter_mut().zip(factors) {
+        for (weight, &error) in column.iter_mut().zip(errors) {
+            *weight = if FUSED { (-error).mul_add(factor, *weight) } else { *weight - error * factor };
         }
     }
 }

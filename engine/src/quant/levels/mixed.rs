@@ -2,7 +2,7 @@
 
 use super::{BadLevel, Part, check, fill, spread};
 use crate::quant::checkpoint::bits;
-use crate::quant::matrix::Shape;
+use crate::quant::matrix::{Shape, group_cols};
 use half::f16;
 use safetensors::Dtype;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub struct MixedSpec {
 impl MixedSpec {
     /// Columns of a group, in a matrix of `cols`.
     pub fn group_cols(self, cols: usize) -> usize {
-        (self.group_size.get() as usize).min(cols)
+        group_cols(Some(self.group_size), cols)
     }
 
     /// Groups of a row.

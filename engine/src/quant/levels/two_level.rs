@@ -6,7 +6,7 @@
 
 use super::{BadLevel, Part, check, fill, spread};
 use crate::quant::checkpoint::bits;
-use crate::quant::matrix::Shape;
+use crate::quant::matrix::{Shape, group_cols};
 use half::f16;
 use safetensors::Dtype;
 use tacq_protocol::units::{Bits, GroupSize};
@@ -32,7 +32,7 @@ pub struct TwoLevelSpec {
 impl TwoLevelSpec {
     /// Columns of a group, in a matrix of `cols`.
     pub fn group_cols(self, cols: usize) -> usize {
-        (self.group_size.get() as usize).min(cols)
+        group_cols(Some(self.group_size), cols)
     }
 
     /// Groups of a row.

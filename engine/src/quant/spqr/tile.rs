@@ -1,10 +1,13 @@
 //! Sixteen rows of a segment: those whose statistics share a grid. Rows are in the lanes, as in GPTQ's tile.
 
+use crate::quant::gptq::{self, compensate_columns};
 use crate::quant::levels::{STATS_ROWS, StatsGrid};
 use std::ops::Range;
 
 /// Rows of a tile.
 pub const ROWS: usize = STATS_ROWS;
+// They are laid as GPTQ's.
+const _: () = assert!(ROWS == gptq::ROWS);
 
 /// One number per row.
 pub type Lanes = [f32; ROWS];
@@ -156,15 +159,7 @@ impl Tile {
                 }
             }
             (self.codes[i], self.errors[i], self.outliers[i]) = (codes, errors, outliers);
-            for (column, &factor) in self.weights[i + 1..len].iter_mut().zip(&factors[i + 1..]) {
-                for row in 0..ROWS {
-                    column[row] = if FUSED {
-                        (-errors[row]).mul_add(factor, column[row])
-                    } else {
-                        column[row] - errors[row] * factor
-                    };
-                }
-            }
+            compensate_columns::<FUSED>(&mut self.weights[i + 1..len], &errors, &factors[i + 1..]);
         }
     }
 }
