@@ -136,12 +136,12 @@ impl Reservation {
         };
         let text = serde_json::to_vec_pretty(&manifest).expect("manifests serialize without error");
         let (store, kind, key) = (self.store.clone(), self.payload.kind, self.key);
-        let artifact = self.put_in_place(manifest, &text, unflushed)?;
-        // Tables do not depend on what happens to a checkpoint later. If there is no room for it, they need the artifact.
-        if let Err(error) = store.keep_summary(kind, &key) {
+        // Tables do not depend on what happens to a checkpoint later. Before it is in its place: a run that is killed
+        // between the two leaves none without it. If there is no room, they need the artifact.
+        if let Err(error) = store.keep_summary_from(&output, kind, &key) {
             tracing::warn!("{error}");
         }
-        Ok(artifact)
+        self.put_in_place(manifest, &text, unflushed)
     }
 
     /// Makes what lies in the output folder, flushed and equal to the digests of a manifest from elsewhere, the

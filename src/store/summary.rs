@@ -4,7 +4,7 @@
 use super::{Store, StoreError};
 use crate::fsx;
 use crate::stage_key::StageKey;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tacq_protocol::StageKind;
 use tacq_protocol::artifact::file;
 
@@ -48,6 +48,20 @@ impl Store {
         match in_artifact.map_err(|e| self.error(e))? {
             Some(text) => Ok(Some(text)),
             None => fsx::read_if_exists(&self.summary_path(kind, key)).map_err(|e| self.error(e)),
+        }
+    }
+
+    /// Keeps the summary of what lies in a folder and is about to become an artifact.
+    pub(super) fn keep_summary_from(
+        &self,
+        folder: &Path,
+        kind: StageKind,
+        key: &StageKey,
+    ) -> Result<(), StoreError> {
+        let Some(name) = summary_file(kind) else { return Ok(()) };
+        match fsx::read_if_exists(&folder.join(name)).map_err(|e| self.error(e))? {
+            Some(text) => self.put_summary(kind, key, &text),
+            None => Ok(()),
         }
     }
 

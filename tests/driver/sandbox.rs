@@ -120,9 +120,12 @@ impl Sandbox {
     /// Kinds of stages that the stand-in engine was asked for since the last call, in order.
     pub fn asked(&self) -> Vec<String> {
         let path = self.root.join("fake.log");
-        let kinds = fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect();
-        let _ = fs::remove_file(&path);
-        kinds
+        // Under another name, so that what an engine adds meanwhile is neither read twice nor lost.
+        let taken = self.root.join("fake.log.taken");
+        if fs::rename(&path, &taken).is_err() {
+            return Vec::new();
+        }
+        fs::read_to_string(&taken).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
     /// All tables of the experiment, byte by byte.
