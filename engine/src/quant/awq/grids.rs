@@ -27,8 +27,9 @@ pub struct Rounded {
 pub fn round(weight: &Tensor, spec: MatrixSpec) -> Result<Rounded, TchError> {
     let (mut codes, mut scales, mut zeros) = (Vec::new(), Vec::new(), Vec::new());
     for (first, len) in groups(weight, spec) {
-        let group = Group::new(&weight.f_narrow(1, first, len)?, spec)?;
-        codes.push(group.codes(&weight.f_narrow(1, first, len)?)?.f_to_kind(Kind::Uint8)?);
+        let part = weight.f_narrow(1, first, len)?;
+        let group = Group::new(&part, spec)?;
+        codes.push(group.codes(&part)?.f_to_kind(Kind::Uint8)?);
         scales.push(group.scale);
         zeros.push(group.zero);
     }

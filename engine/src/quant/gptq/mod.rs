@@ -38,7 +38,10 @@ pub fn quantize(
     let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
     let device = factor.upper.device();
     let rest = sorted(weight, factor).map_err(torch)?;
-    let mask = factor.order.as_ref().map_or_else(|| mask.clone(), |order| order.sort_mask(&mask));
+    let mask = match &factor.order {
+        Some(order) => order.sort_mask(&mask),
+        None => mask,
+    };
     let [rows, cols] = <[i64; 2]>::try_from(rest.size()).expect("a linear weight has two dimensions");
     let shape = Shape { rows: rows as usize, cols: cols as usize };
     let (mut result, weights) = if device.is_cuda() && cuda::fits(device, spec.group_cols(shape.cols)) {

@@ -37,11 +37,11 @@ pub fn quantize(
     codes.par_chunks_mut(cols).zip(values.par_chunks_mut(spec.values())).enumerate().for_each_init(
         Work::default,
         |work, (row, (codes, values))| {
-            let part = |all: &[f32]| -> Vec<f32> { all[row * cols..][..cols].to_vec() };
-            let (weights, outliers) = (part(weights), mask.row(row));
-            work.collect(&weights, &part(fisher), outliers);
+            let columns = row * cols..(row + 1) * cols;
+            let (weights, outliers) = (&weights[columns.clone()], mask.row(row));
+            work.collect(weights, &fisher[columns], outliers);
             work.find_values(values);
-            for (code, &weight) in codes.iter_mut().zip(&weights) {
+            for (code, &weight) in codes.iter_mut().zip(weights) {
                 *code = nearest(&work.middles, weight);
             }
             for &col in outliers {
