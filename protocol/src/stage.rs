@@ -273,6 +273,9 @@ pub enum RoundingParams {
         /// In which order columns are quantized.
         #[serde(default, skip_serializing_if = "Order::is_natural")]
         order: Order,
+        /// Groups of neighbours in the weight, whatever the order, with grids found before any column is quantized.
+        #[serde(default, skip_serializing_if = "is_false")]
+        static_groups: bool,
     },
     /// SpQR (arXiv 2306.03078): GPTQ with small groups whose grids are quantized, and outliers by what they cost.
     Spqr {
@@ -317,6 +320,10 @@ pub enum RoundingParams {
         /// Share of each matrix that stays in 16 bit for its Fisher information.
         fisher_ratio: SparseRatio,
     },
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// An order of columns.

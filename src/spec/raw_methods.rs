@@ -36,6 +36,9 @@ record! {
         true_sequential: List<bool>,
         /// In which order columns are quantized. Default: natural.
         order: List<Order>,
+        /// Whether groups are of neighbouring columns whatever the order, their grids found before any column is quantized;
+        /// otherwise they are of columns that follow each other in the order. Default: false.
+        static_groups: List<bool>,
     }
 }
 
@@ -114,6 +117,8 @@ record! {
         true_sequential: List<bool>,
         /// In which order columns are quantized. For gptq only. Default: natural.
         order: List<Order>,
+        /// Whether groups are of neighbouring columns whatever the order. For gptq only. Default: false.
+        static_groups: List<bool>,
     }
 }
 

@@ -5,12 +5,13 @@
 //! quantized weights, so statistics are those of the reference's "true sequential" order (k, v, q; o; up, gate; down)
 //! without running the block again for each group.
 
+use super::gptq::{self, GptqSettings};
 use super::levels::TwoLevelSpec;
 use super::matrix::{MatrixSpec, QuantizedMatrix};
 use super::pass::{self, BlockPass, Original};
 use super::slim::{self, SlimSettings};
 use super::spqr::{self, SpqrSettings};
-use super::{Factor, Hessian, gptq};
+use super::{Factor, Hessian};
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj, Rope};
 use crate::{Result, device};
@@ -28,7 +29,12 @@ const HOST_KEEP_BYTES: usize = 1 << 30;
 #[derive(Debug, Clone, Copy)]
 pub enum Rule {
     /// GPTQ on grids of rows or groups.
-    Gptq(MatrixSpec),
+    Gptq {
+        /// How grids are laid.
+        spec: MatrixSpec,
+        /// See [`gptq::GptqSettings`].
+        static_groups: bool,
+    },
     /// SpQR.
     Spqr {
         /// How grids are laid.
@@ -231,14 +237,17 @@ impl Blockwise {
         let factor = self.factor(&originals[0].name, hessian)?;
         let mut widths = match self.settings.rule {
             Rule::Slim(settings) => self.allocate(settings, &originals, &factor, &source, part)?,
-            Rule::Gptq(_) | Rule::Spqr { .. } => Vec::new(),
+            Rule::Gptq { .. } | Rule::Spqr { .. } => Vec::new(),
         }
         .into_iter();
         let BlockwiseSettings { rule, block_size, .. } = self.settings;
         for (&proj, Original { name, weight, mask, .. }) in group.iter().zip(originals) {
             let started = Instant::now();
             let quantize = || match rule {
-                Rule::Gptq(spec) => gptq::quantize(&name, &weight, &factor, spec, block_size, mask),
+                Rule::Gptq { spec, static_groups } => {
+                    let settings = GptqSettings { spec, block_size, static_groups };
+                    gptq::quantize(&name, &weight, &factor, settings, mask)
+                }
                 Rule::Spqr { spec, outlier_threshold } => {
                     let outlier_threshold = (outlier_threshold > 0.0).then_some(outlier_threshold);
                     let settings = SpqrSettings { spec, outlier_threshold, block_size };

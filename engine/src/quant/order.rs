@@ -36,13 +36,23 @@ impl ColumnOrder {
         tensor.f_index_select(dim, &index(&self.places, tensor.device())?)
     }
 
+    /// The weight's column at each place.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|&column| column as usize)
+    }
+
+    /// The inverse of [`Self::sort_mask`].
+    pub fn restore_mask(&self, mask: &MatrixMask) -> MatrixMask {
+        moved(mask, &self.columns)
+    }
+
     /// A mask of the weight as one of the sorted weight.
     pub fn sort_mask(&self, mask: &MatrixMask) -> MatrixMask {
         moved(mask, &self.places)
     }
 
-    /// Brings a quantized sorted weight back to the weight's own order. Where columns share grids, which they do is
-    /// remembered.
+    /// Brings a quantized sorted weight back to the weight's own order. Where columns that follow each other share grids,
+    /// which they do is remembered; where groups are given by column, they are those of neighbours in the weight.
     pub fn restore_matrix(&self, matrix: &mut QuantizedMatrix) {
         let cols = matrix.shape.cols;
         matrix.codes.par_chunks_mut(cols).for_each_init(
@@ -52,7 +62,7 @@ impl ColumnOrder {
                 codes.iter_mut().zip(&self.places).for_each(|(code, &place)| *code = sorted[place as usize]);
             },
         );
-        let mask = moved(&matrix.mask, &self.columns);
+        let mask = self.restore_mask(&matrix.mask);
         let values = |row: usize| {
             let mut of_row: Vec<_> =
                 matrix.mask.row(row).iter().zip(&matrix.outliers[matrix.mask.range(row)]).collect();
@@ -68,7 +78,8 @@ impl ColumnOrder {
         };
         match &mut matrix.levels {
             Levels::Grids(grids) if grids.spec.group_size.is_some() => {
-                grids.group_of = Some(group_of(grids.spec.group_cols(cols)));
+                let is_static = grids.group_of.is_some();
+                grids.group_of = (!is_static).then(|| group_of(grids.spec.group_cols(cols)));
             }
             Levels::TwoLevel(levels) => levels.group_of = Some(group_of(levels.spec.group_cols(cols))),
             Levels::Grids(_) | Levels::Table(_) => {}

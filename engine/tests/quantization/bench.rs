@@ -148,6 +148,7 @@ pub fn gptq(bits: u64, group: Option<u64>, true_sequential: bool) -> QuantizePar
             block_size: tacq_protocol::units::BlockSize::new(32).unwrap(),
             true_sequential,
             order: Order::Natural,
+            static_groups: false,
         },
         dtype: Some(DType::F32),
     }

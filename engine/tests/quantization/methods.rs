@@ -33,6 +33,13 @@ fn methods() -> Vec<(&'static str, Value)> {
                 "rounding": sweep("gptq", json!({"order": "activity"})),
             }),
         ),
+        (
+            "gptq in static groups, by activity",
+            json!({
+                "grid": "minmax", "dtype": "f32", "group_size": 16,
+                "rounding": sweep("gptq", json!({"order": "activity", "static_groups": true})),
+            }),
+        ),
         ("spqr", json!({"dtype": "f32", "group_size": 16, "rounding": sweep("spqr", spqr)})),
         ("slim_llm", json!({"dtype": "f32", "group_size": 16, "rounding": slim})),
         (

@@ -10,6 +10,7 @@ use tacq_engine::data::Sequences;
 use tacq_engine::model::layout::linear_weights;
 use tacq_engine::model::{Block, LinearSource, Model, Proj, Rope};
 use tacq_engine::quant::checkpoint::Checkpoint;
+use tacq_engine::quant::gptq::GptqSettings;
 use tacq_engine::quant::{Factor, MatrixMask, QuantizedMatrix, Scheme, gptq};
 use tch::{Device, Kind, Tensor};
 
@@ -58,8 +59,9 @@ pub fn quantize(
                 let factor = Factor::new("w", h, "0.01".parse().unwrap()).unwrap();
                 let weight = &original.linear(proj).weight;
                 let rows = weight.size()[0] as usize;
+                let settings = GptqSettings { spec, block_size: 128, static_groups: false };
                 let (matrix, _) =
-                    gptq::quantize("w", weight, &factor, spec, 128, MatrixMask::empty(rows)).unwrap();
+                    gptq::quantize("w", weight, &factor, settings, MatrixMask::empty(rows)).unwrap();
                 let name = &names[7 * layer + proj as usize].name;
                 block.set_weight(proj, &checkpoint.linear(name, Device::Cpu).unwrap().unwrap()).unwrap();
                 result.insert(name.clone(), matrix);

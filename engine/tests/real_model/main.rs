@@ -181,6 +181,7 @@ fn three_bit_gptq_costs_what_it_costs_the_reference() {
             block_size: BlockSize::new(128).unwrap(),
             true_sequential: true,
             order: Order::Natural,
+            static_groups: false,
         },
         dtype: Some(DType::F32),
     };

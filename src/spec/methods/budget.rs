@@ -119,7 +119,13 @@ mod tests {
     fn gptq(group_size: Option<u64>) -> Quantizer {
         let (damp, block_size) = (defaults::damp(), defaults::block_size());
         Quantizer {
-            rounding: RoundingParams::Gptq { damp, block_size, true_sequential: true, order: Order::Natural },
+            rounding: RoundingParams::Gptq {
+                damp,
+                block_size,
+                true_sequential: true,
+                order: Order::Natural,
+                static_groups: false,
+            },
             group_size: group_size.map(|cols| GroupSize::new(cols).unwrap()),
             grid: Some(Grid::Mse),
         }

@@ -78,8 +78,8 @@ fn methods(list: List<raw::Method>, by_budget: bool, reader: &mut Reader) -> Vec
             }
             raw::Method::Gptq(raw) => {
                 let grids = Grids::new(raw.group_size, raw.grid, reader);
-                let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
-                let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, reader);
+                let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, raw.static_groups);
+                let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, &grids, reader);
                 match product([grids.count(), loops.count()], &raw.place, reader) {
                     true => plain(grids.quantizers(&loops.gptq())),
                     false => Vec::new(),
@@ -124,8 +124,9 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
     let thresholds = chosen(raw.outlier_threshold, defaults::outlier_threshold(), reader);
     let group_sizes = chosen(raw.group_size, defaults::spqr_group_size(), reader);
     let stats = chosen(raw.stats_bits, defaults::stats_bits(), reader);
-    let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
-    let loops = ColumnLoops::new(written, defaults::spqr_damp(), Order::Activity, reader);
+    let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, Field::Absent);
+    let grids = Grids { group_sizes: group_sizes.iter().copied().map(Some).collect(), grids: Vec::new() };
+    let loops = ColumnLoops::new(written, defaults::spqr_damp(), Order::Activity, &grids, reader);
     let counts = [thresholds.len(), group_sizes.len(), stats.len(), loops.count()];
     if !product(counts, &raw.place, reader) {
         return Vec::new();
@@ -135,7 +136,8 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
         for &group_size in &group_sizes {
             for &stats_bits in &stats {
                 methods.extend(loops.all().into_iter().map(|column_loop| {
-                    let ColumnLoop { damp, block_size, true_sequential, order } = column_loop;
+                    let ColumnLoop { damp, block_size, true_sequential, order, static_groups: _ } =
+                        column_loop;
                     let rounding = RoundingParams::Spqr {
                         damp,
                         block_size,
@@ -239,6 +241,7 @@ fn tacq(raw: raw::Tacq, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
             ("block_size", place_of(&raw.block_size)),
             ("true_sequential", place_of(&raw.true_sequential)),
             ("order", place_of(&raw.order)),
+            ("static_groups", place_of(&raw.static_groups)),
         ];
         for (name, place) in gptq_only {
             if let Some(place) = place {
@@ -248,8 +251,8 @@ fn tacq(raw: raw::Tacq, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
         }
     }
     let grids = Grids::new(raw.group_size, raw.grid, reader);
-    let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order);
-    let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, reader);
+    let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, raw.static_groups);
+    let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, &grids, reader);
     let counts = [ratios.len(), scores.len(), roundings.len(), grids.count(), loops.count()];
     if !product(counts, &raw.place, reader) {
         return Vec::new();
@@ -321,10 +324,12 @@ struct ColumnLoop {
     block_size: BlockSize,
     true_sequential: bool,
     order: Order,
+    static_groups: bool,
 }
 
 /// As they are written.
-type LoopFields = (Field<List<Damp>>, Field<List<BlockSize>>, Field<List<bool>>, Field<List<Order>>);
+type LoopFields =
+    (Field<List<Damp>>, Field<List<BlockSize>>, Field<List<bool>>, Field<List<Order>>, Field<List<bool>>);
 
 /// The values of these parameters.
 struct ColumnLoops {
@@ -332,20 +337,31 @@ struct ColumnLoops {
     block_sizes: Vec<BlockSize>,
     true_sequential: Vec<bool>,
     orders: Vec<Order>,
+    static_groups: Vec<bool>,
 }
 
 impl ColumnLoops {
-    fn new(written: LoopFields, damp: Damp, order: Order, reader: &mut Reader) -> Self {
+    fn new(written: LoopFields, damp: Damp, order: Order, grids: &Grids, reader: &mut Reader) -> Self {
+        if let Some(place) = place_of(&written.4).cloned() {
+            let is_static = |list: &List<bool>| list.items.iter().any(|item| item.value);
+            let has_rows = grids.group_sizes.contains(&None);
+            if has_rows && matches!(&written.4, Field::Given(list) if is_static(list)) {
+                let hint = "give a group_size, without `row`".to_owned();
+                reader.report_with(&place, "rows are no groups that could be static", Some(hint));
+            }
+        }
         Self {
             damps: chosen(written.0, damp, reader),
             block_sizes: chosen(written.1, defaults::block_size(), reader),
             true_sequential: chosen(written.2, true, reader),
             orders: chosen(written.3, order, reader),
+            static_groups: chosen(written.4, false, reader),
         }
     }
 
     fn count(&self) -> usize {
-        let lens = [self.damps.len(), self.block_sizes.len(), self.true_sequential.len(), self.orders.len()];
+        let Self { damps, block_sizes, true_sequential, orders, static_groups } = self;
+        let lens = [damps.len(), block_sizes.len(), true_sequential.len(), orders.len(), static_groups.len()];
         lens.into_iter().fold(1, usize::saturating_mul)
     }
 
@@ -354,9 +370,16 @@ impl ColumnLoops {
         for &damp in &self.damps {
             for &block_size in &self.block_sizes {
                 for &true_sequential in &self.true_sequential {
-                    let column_loop =
-                        |&order: &Order| ColumnLoop { damp, block_size, true_sequential, order };
-                    all.extend(self.orders.iter().map(column_loop));
+                    for &order in &self.orders {
+                        let column_loop = |&static_groups: &bool| ColumnLoop {
+                            damp,
+                            block_size,
+                            true_sequential,
+                            order,
+                            static_groups,
+                        };
+                        all.extend(self.static_groups.iter().map(column_loop));
+                    }
                 }
             }
         }
@@ -364,11 +387,9 @@ impl ColumnLoops {
     }
 
     fn gptq(&self) -> Vec<RoundingParams> {
-        let gptq = |ColumnLoop { damp, block_size, true_sequential, order }| RoundingParams::Gptq {
-            damp,
-            block_size,
-            true_sequential,
-            order,
+        let gptq = |column_loop| {
+            let ColumnLoop { damp, block_size, true_sequential, order, static_groups } = column_loop;
+            RoundingParams::Gptq { damp, block_size, true_sequential, order, static_groups }
         };
         self.all().into_iter().map(gptq).collect()
     }

@@ -71,11 +71,12 @@ impl Method {
         }
         match rounding {
             RoundingParams::Rtn => {}
-            RoundingParams::Gptq { damp, block_size, true_sequential, order } => {
+            RoundingParams::Gptq { damp, block_size, true_sequential, order, static_groups } => {
                 unless_default(&mut parts, "damp", damp, defaults::damp());
                 unless_default(&mut parts, "block", block_size, defaults::block_size());
                 parts.extend((!true_sequential).then(|| "one-pass".to_owned()));
                 parts.extend((*order != Order::Natural).then(|| "by-activity".to_owned()));
+                parts.extend(static_groups.then(|| "static-groups".to_owned()));
             }
             RoundingParams::Spqr {
                 damp,

@@ -145,9 +145,16 @@ pub fn sweep(columns: &Columns, grids: &Grids, group: i64, max_code: f32) -> Res
 }
 
 /// scale·(code − zero), f32 [rows, cols] from codes u8 of that shape, in the operations of
-/// [`QuantizedMatrix::dequantize`](super::QuantizedMatrix::dequantize).
-pub fn dequantize(codes: &Tensor, grids: &Grids, spec: MatrixSpec, shape: Shape) -> Result<Tensor, TchError> {
-    let spread = |of_groups| spread(of_groups, None, spec.group_cols(shape.cols), shape.cols);
+/// [`QuantizedMatrix::dequantize`](super::QuantizedMatrix::dequantize). `group_of`: the group of each column, where these
+/// are not of neighbours.
+pub fn dequantize(
+    codes: &Tensor,
+    grids: &Grids,
+    group_of: Option<&[u16]>,
+    spec: MatrixSpec,
+    shape: Shape,
+) -> Result<Tensor, TchError> {
+    let spread = |of_groups| spread(of_groups, group_of, spec.group_cols(shape.cols), shape.cols);
     codes.f_to_kind(Kind::Float)?.f_sub_(&spread(&grids.zeros)?)?.f_mul_(&spread(&grids.scales)?)
 }
 

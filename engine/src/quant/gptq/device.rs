@@ -5,8 +5,7 @@ use super::super::error::QuantError;
 use super::super::levels::{self, Levels};
 use super::super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
 use super::super::{Factor, MatrixMask, rtn};
-use super::segment::{runs, segments};
-use super::{download, update, zero_dead_columns};
+use super::{Loop, download, update, zero_dead_columns};
 use crate::tensorfile::tensor_bytes;
 use half::bf16;
 use tch::{Kind, TchError, Tensor};
@@ -17,8 +16,7 @@ pub fn quantize(
     rest: Tensor,
     shape: Shape,
     factor: &Factor,
-    spec: MatrixSpec,
-    block_size: usize,
+    by: &Loop,
     mask: MatrixMask,
 ) -> Result<(QuantizedMatrix, Tensor), QuantError> {
     let fail = |error| QuantError::on_cuda(tensor, error);
@@ -27,9 +25,9 @@ pub fn quantize(
         let weights = download::<f32>(&rest).map_err(|e| fail(e.into()))?;
         rtn::check_finite(tensor, &weights, shape)?;
     }
-    let mut work = Work::new(rest, shape, spec, &mask).map_err(|e| fail(e.into()))?;
-    work.run(factor, block_size).map_err(fail)?;
-    work.finish(mask).map_err(|e| fail(e.into()))
+    let mut work = Work::new(rest, shape, by.spec, &mask).map_err(|e| fail(e.into()))?;
+    work.run(factor, by).map_err(fail)?;
+    work.finish(mask, by).map_err(|e| fail(e.into()))
 }
 
 /// A matrix under way.
@@ -64,20 +62,32 @@ impl Work {
     }
 
     /// Finds grids and codes, segment by segment.
-    fn run(&mut self, factor: &Factor, block_size: usize) -> Result<(), cuda::Error> {
+    fn run(&mut self, factor: &Factor, by: &Loop) -> Result<(), cuda::Error> {
         let (cols, group_cols) = (self.shape.cols, self.spec.group_cols(self.shape.cols));
-        let is_grouped = self.spec.group_size.is_some();
-        if !is_grouped {
-            self.find_grids(0, 0, cols)?;
+        let marks = self.outliers.as_ref().map(|(marks, _)| marks.shallow_clone());
+        let current = |work: &Self| (work.rest.shallow_clone(), marks.as_ref().map(Tensor::shallow_clone));
+        if self.spec.group_size.is_none() {
+            self.find_grids(&current(self), 0, 0, cols)?;
         }
         zero_dead_columns(&mut self.rest, &factor.dead)?;
-        for segment in segments(cols, block_size, group_cols) {
+        if by.group_of.is_some() {
+            // As they lie in the weight.
+            let (weights, marks) = current(self);
+            let restore = |tensor: Tensor| match &factor.order {
+                Some(order) => order.restore(&tensor, 1),
+                None => Ok(tensor),
+            };
+            let original = (restore(weights)?, marks.map(restore).transpose()?);
+            for (group, start) in (0..cols).step_by(group_cols).enumerate() {
+                self.find_grids(&original, group, start, group_cols.min(cols - start))?;
+            }
+        }
+        for segment in by.segments(cols) {
             let size = [self.shape.rows as i64, segment.len() as i64];
             let errors = Tensor::f_empty(size, (Kind::Float, self.rest.device()))?;
-            for run in runs(segment.clone(), group_cols, MAX_COLUMNS) {
-                let group = run.start / group_cols;
-                if is_grouped && run.start == group * group_cols {
-                    self.find_grids(group, run.start, group_cols.min(cols - run.start))?;
+            for (group, run) in by.runs(segment.clone(), cols, MAX_COLUMNS) {
+                if by.finds_grids() && run.start == group * group_cols {
+                    self.find_grids(&current(self), group, run.start, group_cols.min(cols - run.start))?;
                 }
                 let (start, len) = (run.start as i64, run.len() as i64);
                 let part = |all: &Tensor| all.f_narrow(1, start, len);
@@ -98,17 +108,23 @@ impl Work {
         Ok(())
     }
 
-    /// Finds the grids of a group, whose columns are these, from the current weights.
-    fn find_grids(&self, group: usize, start: usize, len: usize) -> Result<(), cuda::Error> {
+    /// Finds the grids of a group, whose columns these are, from weights [rows, cols] and their marks of outliers.
+    fn find_grids(
+        &self,
+        (weights, marks): &(Tensor, Option<Tensor>),
+        group: usize,
+        start: usize,
+        len: usize,
+    ) -> Result<(), cuda::Error> {
         let part = |all: &Tensor| all.f_narrow(1, start as i64, len as i64);
-        let outliers = self.outliers.as_ref().map(|(marks, _)| part(marks)).transpose()?;
-        cuda::find_grids(&part(&self.rest)?, outliers.as_ref(), self.spec, &self.grids, group as i64)
+        let outliers = marks.as_ref().map(part).transpose()?;
+        cuda::find_grids(&part(weights)?, outliers.as_ref(), self.spec, &self.grids, group as i64)
     }
 
     /// Brings the result to the host; the weights that it stands for stay.
-    fn finish(self, mask: MatrixMask) -> Result<(QuantizedMatrix, Tensor), TchError> {
+    fn finish(self, mask: MatrixMask, by: &Loop) -> Result<(QuantizedMatrix, Tensor), TchError> {
         let Self { shape, spec, rest, outliers, grids, codes } = self;
-        let weights = cuda::dequantize(&codes, &grids, spec, shape)?;
+        let weights = cuda::dequantize(&codes, &grids, by.group_of.as_deref(), spec, shape)?;
         let values = match outliers {
             None => Vec::new(),
             Some((_, positions)) => {
@@ -122,7 +138,7 @@ impl Work {
             spec,
             scales: download(&grids.scales)?,
             zeros: download(&grids.zeros.f_to_kind(Kind::Uint8)?)?,
-            group_of: None,
+            group_of: by.group_of.clone(),
             column_scales: None,
         });
         let matrix = QuantizedMatrix {
@@ -140,7 +156,7 @@ impl Work {
 mod tests {
     use super::*;
     use crate::quant::Hessian;
-    use crate::quant::gptq::on_host;
+    use crate::quant::gptq::{GptqSettings, on_host};
     use crate::quant::testing::{Normal, spec};
     use tacq_protocol::stage::Grid;
     use tch::Device;
@@ -149,12 +165,17 @@ mod tests {
     fn codes_grids_and_outliers_are_those_of_the_host() {
         let Some(device) = crate::cuda::test_device() else { return };
         tch::manual_seed(2);
-        for (rows, cols, bits, group, grid, block) in [
-            (97, 320, 2, None, Grid::Mse, 128),
-            (64, 256, 3, Some(64), Grid::Mse, 128),
-            (33, 300, 4, Some(48), Grid::Minmax, 200),
-            (40, 700, 8, Some(160), Grid::Mse, 64),
-            (16, 120, 2, None, Grid::Mse, 1000),
+        // By activity, columns that follow each other are of different static groups.
+        let (natural, by_activity) = ((false, false), (true, true));
+        for (rows, cols, bits, group, grid, block, (static_groups, sorts)) in [
+            (97, 320, 2, None, Grid::Mse, 128, natural),
+            (64, 256, 3, Some(64), Grid::Mse, 128, natural),
+            (33, 300, 4, Some(48), Grid::Minmax, 200, natural),
+            (40, 700, 8, Some(160), Grid::Mse, 64, natural),
+            (16, 120, 2, None, Grid::Mse, 1000, natural),
+            (64, 256, 3, Some(64), Grid::Mse, 128, (true, false)),
+            (33, 300, 4, Some(48), Grid::Mse, 200, by_activity),
+            (16, 120, 2, Some(32), Grid::Minmax, 1000, by_activity),
         ] {
             let shape = Shape { rows, cols };
             let spec = MatrixSpec { grid, ..spec(bits, group) };
@@ -164,14 +185,18 @@ mod tests {
             let _ = inputs.select(2, 5).fill_(0.0);
             let mut hessian = Hessian::new(cols as i64, Device::Cpu).unwrap();
             hessian.add(&inputs).unwrap();
-            let factor = Factor::new("w", hessian.finish().unwrap(), "0.01".parse().unwrap()).unwrap();
+            let (hessian, damp) = (hessian.finish().unwrap(), "0.01".parse().unwrap());
+            let factor =
+                if sorts { Factor::by_activity("w", hessian, damp) } else { Factor::new("w", hessian, damp) };
+            let factor = factor.unwrap();
             let upper = factor.upper.to_device(device);
-            let on_device = Factor { upper, dead: factor.dead.clone(), order: None };
+            let on_device = Factor { upper, dead: factor.dead.clone(), order: factor.order.clone() };
+            let by = Loop::new(GptqSettings { spec, block_size: block, static_groups }, &factor, cols);
             let positions = (0..shape.len() as u64).filter(|at| at % 101 == 3 || at / cols as u64 == 9);
             for mask in [MatrixMask::empty(rows), MatrixMask::from_sorted(rows, cols, positions)] {
-                let host = on_host("w", weights.copy(), shape, &factor, spec, block, mask.clone()).unwrap();
+                let host = on_host("w", weights.copy(), shape, &factor, &by, mask.clone()).unwrap();
                 let rest = weights.to_device(device).copy();
-                let (found, stands_for) = quantize("w", rest, shape, &on_device, spec, block, mask).unwrap();
+                let (found, stands_for) = quantize("w", rest, shape, &on_device, &by, mask).unwrap();
                 let case = format!(
                     "{rows} x {cols}, {bits} bits, groups {group:?}, {} outliers",
                     host.outliers.len()
@@ -180,7 +205,7 @@ mod tests {
                 // go to the other one.
                 let same = host.codes.iter().zip(&found.codes).filter(|(a, b)| a == b).count();
                 assert!(same as f64 >= SAME_CODES * shape.len() as f64, "{case}: {same} codes");
-                if group.is_none() {
+                if group.is_none() || static_groups {
                     assert_eq!(host.levels, found.levels, "{case}");
                 }
                 assert_eq!(
@@ -188,7 +213,7 @@ mod tests {
                     found.dequantize(),
                     "{case}"
                 );
-                if cols <= MAX_COLUMNS && group.is_none() {
+                if cols <= MAX_COLUMNS && (group.is_none() || static_groups) && !sorts {
                     assert_eq!(host, found, "{case}: no product is between");
                 }
             }

@@ -21,18 +21,38 @@ use std::ops::Range;
 use tch::{Device, Kind, TchError, Tensor};
 pub(super) use tile::{ROWS, Tile, compensate as compensate_columns};
 
+/// GPTQ's parameters for one matrix.
+#[derive(Debug, Clone, Copy)]
+pub struct GptqSettings {
+    /// How grids are laid and found.
+    pub spec: MatrixSpec,
+    /// Columns between two updates of the rest; it changes nothing but roundings.
+    pub block_size: usize,
+    /// Whether groups are of columns that are neighbours in the weight, and their grids found before the loop (the code's
+    /// `static_groups`); otherwise they are of columns that follow each other in the loop, and a grid is found when the
+    /// group's turn comes.
+    pub static_groups: bool,
+}
+
+/// What the column loop goes by.
+#[derive(Debug)]
+struct Loop {
+    spec: MatrixSpec,
+    block_size: usize,
+    /// The group of each column, in the loop's order, where groups are static.
+    group_of: Option<Vec<u16>>,
+}
+
 /// Quantizes `weight` [rows, cols], called `tensor`, against the `factor` of its inputs' statistics. Also gives the
 /// weights that the result stands for, f32 [rows, cols] on the factor's device: bit by bit those of
 /// [`QuantizedMatrix::dequantize`].
 ///
-/// The factor and the work are on `factor.upper`'s device, in f32. `block_size`: columns between two updates of the
-/// rest; it changes nothing but roundings.
+/// The factor and the work are on `factor.upper`'s device, in f32.
 pub fn quantize(
     tensor: &str,
     weight: &Tensor,
     factor: &Factor,
-    spec: MatrixSpec,
-    block_size: usize,
+    settings: GptqSettings,
     mask: MatrixMask,
 ) -> Result<(QuantizedMatrix, Tensor), QuantError> {
     let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
@@ -44,14 +64,19 @@ pub fn quantize(
     };
     let [rows, cols] = <[i64; 2]>::try_from(rest.size()).expect("a linear weight has two dimensions");
     let shape = Shape { rows: rows as usize, cols: cols as usize };
-    let (mut result, weights) = if device.is_cuda() && cuda::fits(device, spec.group_cols(shape.cols)) {
-        device::quantize(tensor, rest, shape, factor, spec, block_size, mask)?
+    let by = Loop::new(settings, factor, shape.cols);
+    let (mut result, weights) = if device.is_cuda() && cuda::fits(device, by.spec.group_cols(shape.cols)) {
+        device::quantize(tensor, rest, shape, factor, &by, mask)?
     } else {
-        let result = on_host(tensor, rest, shape, factor, spec, block_size, mask)?;
+        let result = on_host(tensor, rest, shape, factor, &by, mask)?;
         let weights = dequantize_on(&result, device).map_err(torch)?;
         (result, weights)
     };
-    let Some(order) = &factor.order else { return Ok((result, weights)) };
+    let Some(order) = &factor.order else {
+        // Static or not, groups are of neighbours.
+        result.levels.grids_mut().group_of = None;
+        return Ok((result, weights));
+    };
     order.restore_matrix(&mut result);
     Ok((result, order.restore(&weights, 1).map_err(torch)?))
 }
@@ -71,29 +96,82 @@ fn on_host(
     mut rest: Tensor,
     shape: Shape,
     factor: &Factor,
-    spec: MatrixSpec,
-    block_size: usize,
+    by: &Loop,
     mask: MatrixMask,
 ) -> Result<QuantizedMatrix, QuantError> {
     let torch = |source| QuantError::Torch { tensor: tensor.to_owned(), source };
     let original = download(&rest).map_err(torch)?;
     rtn::check_finite(tensor, &original, shape)?;
 
-    let mut result = QuantizedMatrix::zeroed(shape, spec, mask);
-    if spec.group_size.is_none() {
-        segment::find_row_grids(&mut result, &original);
+    let mut result = QuantizedMatrix::zeroed(shape, by.spec, mask);
+    if by.spec.group_size.is_none() {
+        let QuantizedMatrix { levels, mask, .. } = &mut result;
+        segment::find_grids(levels.grids_mut(), &original, shape.cols, mask);
     }
     drop(original);
     zero_dead_columns(&mut rest, &factor.dead).map_err(torch)?;
-    let group_cols = spec.group_cols(shape.cols);
-    // A row's grid is found already.
-    let reach = if spec.group_size.is_some() { group_cols } else { 0 };
-    for columns in segments(shape.cols, block_size, group_cols) {
+    if by.group_of.is_some() {
+        // As they lie in the weight.
+        let (weights, mask) = match &factor.order {
+            Some(order) => (order.restore(&rest, 1).map_err(torch)?, order.restore_mask(&result.mask)),
+            None => (rest.shallow_clone(), result.mask.clone()),
+        };
+        segment::find_grids(
+            result.levels.grids_mut(),
+            &download(&weights).map_err(torch)?,
+            shape.cols,
+            &mask,
+        );
+        result.levels.grids_mut().group_of.clone_from(&by.group_of);
+    }
+    for columns in by.segments(shape.cols) {
+        let reach = if by.finds_grids() { by.spec.group_cols(shape.cols) } else { 0 };
         let segment = Segment::load(&rest, factor, columns, reach).map_err(torch)?;
-        let errors = segment.quantize(&mut result);
+        let errors = segment.quantize(&mut result, by);
         compensate(&mut rest, factor, segment.columns, &errors).map_err(torch)?;
     }
     Ok(result)
+}
+
+impl Loop {
+    fn new(settings: GptqSettings, factor: &Factor, cols: usize) -> Loop {
+        let GptqSettings { spec, block_size, static_groups } = settings;
+        let group_cols = spec.group_cols(cols);
+        let group = |column: usize| u16::try_from(column / group_cols).expect("at most 65536 groups");
+        let group_of = (static_groups && spec.group_size.is_some()).then(|| match &factor.order {
+            Some(order) => order.columns().map(group).collect(),
+            None => (0..cols).map(group).collect(),
+        });
+        Loop { spec, block_size, group_of }
+    }
+
+    /// Whether grids are found in the loop.
+    fn finds_grids(&self) -> bool {
+        self.spec.group_size.is_some() && self.group_of.is_none()
+    }
+
+    /// Runs of columns between updates of the rest.
+    fn segments(&self, cols: usize) -> Vec<Range<usize>> {
+        let group_cols = if self.finds_grids() { self.spec.group_cols(cols) } else { cols };
+        segments(cols, self.block_size, group_cols)
+    }
+
+    /// Splits a segment of a matrix of `cols` columns into runs of one group and at most `most` columns.
+    fn runs(&self, columns: Range<usize>, cols: usize, most: usize) -> Vec<(usize, Range<usize>)> {
+        let Some(group_of) = &self.group_of else {
+            let group_cols = self.spec.group_cols(cols);
+            return runs(columns, group_cols, most).map(|run| (run.start / group_cols, run)).collect();
+        };
+        let mut all: Vec<(usize, Range<usize>)> = Vec::new();
+        for column in columns {
+            let group = usize::from(group_of[column]);
+            match all.last_mut() {
+                Some((of_run, run)) if *of_run == group && run.len() < most => run.end = column + 1,
+                _ => all.push((group, column..column + 1)),
+            }
+        }
+        all
+    }
 }
 
 /// Spreads the negated errors [rows, len] of a segment on the host over the columns behind it.

