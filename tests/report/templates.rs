@@ -78,19 +78,19 @@ fn the_papers_tables_have_its_words_in_every_format() {
     let expected = "\
 # demo
 
-| method | avg. bits | WikiText2 perplexity |
-| --- | --- | ---: |
-| Full | 16 | 32.88 |
-| GPTQ | 3.000 | 170.60 |
-| GPTQ g128 minmax damp=0.1 | 3.000 | 150.25 |
-| TaCQ | 3.102 | 62.00 ± 1.41 |
+| bits | method | avg. bits | WikiText2 perplexity |
+| --- | --- | --- | ---: |
+| 16 | Full | – | 32.88 |
+| 3 | GPTQ | 3.000 | 170.60 |
+| 3 | GPTQ g128 minmax damp=0.1 | 3.000 | 150.25 |
+| 3 | TaCQ | 3.102 | 62.00 ± 1.41 |
 
 Shares of right answers in percent, perplexities as they are. ± is the sample standard deviation over 2 seeds.
 ";
     assert_eq!(found["methods.md"], expected);
-    assert!(found["methods.csv"].contains("\nTaCQ,3.102,62.00,1.41\n"), "{}", found["methods.csv"]);
+    assert!(found["methods.csv"].contains("\n3,TaCQ,3.102,62.00,1.41\n"), "{}", found["methods.csv"]);
     assert!(
-        found["methods.tex"].contains("\nTaCQ & 3.102 & 62.00 $\\pm$ 1.41 \\\\\n"),
+        found["methods.tex"].contains("\n3 & TaCQ & 3.102 & 62.00 $\\pm$ 1.41 \\\\\n"),
         "{}",
         found["methods.tex"]
     );
