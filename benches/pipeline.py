@@ -17,6 +17,7 @@ repeated after one that is not counted.
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -83,7 +84,13 @@ def run(options):
     if options.shape != "as-is":
         model = os.path.join(work, f"{options.shape}-{options.layers or 'all'}")
         started = time.perf_counter()
-        models.make(model, options.shape, options.layers, os.path.abspath(options.model))
+        # In a process of its own: the memory that torch has then taken would count as the engine's.
+        arguments = (model, options.shape, options.layers, os.path.abspath(options.model))
+        made = multiprocessing.get_context("spawn").Process(target=models.make, args=arguments)
+        made.start()
+        made.join()
+        if made.exitcode != 0:
+            sys.exit(f"the model was not made: exit code {made.exitcode}")
         # What still waits for the disk would be waited for by the first step that writes.
         os.sync()
         print(f"model: {time.perf_counter() - started:.1f} s", flush=True)
@@ -184,10 +191,7 @@ def remember(work, options, name, outcome, more=()):
         "device": outcome.device,
         "date": time.strftime("%Y-%m-%d"),
         "commit": built_from(options),
-        "options": {
-            key: getattr(options, key)
-            for key in ORDER
-        },
+        "options": {key: getattr(options, key) for key in ORDER},
     }
     line.update(more)
     add_line(work, line)

@@ -3,10 +3,14 @@
 import argparse
 import json
 import os
+import re
 import statistics
 
+from pipeline.model import SHAPES
 from pipeline.steps import REFERENCE, steps
 
+#: Parts of a step, as its log has them, that grow with the blocks.
+OF_BLOCKS = ("forward", "backward", "Hessians", "factors", "matrices", "bit widths", "scales")
 ORDER = ("shape", "layers", "dtype", "bits", "samples", "seq_len", "limit", "batch", "gradients", "gpu_memory", "gpus")
 
 
@@ -22,7 +26,7 @@ def render(work, output):
         "# The pipeline, step by step",
         "Made by `benches/pipeline.py`; [benches/README.md](../../benches/README.md) says what and how. Seconds are medians"
         " of the repetitions, least and most in brackets; each step was done once before without being counted, but where there"
-        " is one repetition. Memory is the most that the engine has had up to then.",
+        " is one repetition. Memory is the most that the engine has had up to then; a dash where it was not measured.",
         f"The reference is the paper's public code ({REFERENCE}); the floor is arithmetic at the rates measured on that GPU.",
     ]
     parts += [section(json.loads(setting), device, lines) for (setting, device), lines in groups.items()]
@@ -54,17 +58,42 @@ def section(setting, device, lines):
             row.append(f"{step.floor / median:.0%} of {step.floor} s" if step.floor else "—")
             reached = "yes" if step.goal and median <= step.goal else "**no**"
             row.append(f"≤ {step.goal} s: {reached}" if step.goal else "—")
-        peaks = [max(line[key] for line in measured) / 2**30 for key in ("device_peak_bytes", "peak_bytes")]
-        row += [f"{peak:.1f}" for peak in peaks]
+        if setting["layers"]:
+            row.append(all_blocks(setting, step, measured))
+        for key in ("device_peak_bytes", "peak_bytes"):
+            peaks = [line[key] for line in measured if line[key] is not None]
+            row.append(f"{max(peaks) / 2**30:.1f}" if peaks else "—")
         rows.append(row)
     header = ["step", "seconds"]
     if is_full:
         header += ["faster than the reference", "share of the floor", "goal"]
+    if setting["layers"]:
+        header.append(f"all {SHAPES[setting['shape']]['num_hidden_layers']} blocks")
     header += ["GPU GiB", "host GiB"]
     said = ", ".join(f"{key} {value}" for key, value in setting.items() if value is not None)
     made = sorted({(line["date"], line["commit"]) for line in lines})
     made = ", ".join(f"{date} at commit {commit}" for date, commit in made)
-    return "\n\n".join([f"## {device}", f"{said}. {made}.", table(header, rows)])
+    parts = [f"## {device}", f"{said}. {made}.", table(header, rows)]
+    if setting["layers"]:
+        parts.append(
+            "All blocks: what the engine's own log gives for passes, statistics and matrices of the blocks that were run, times"
+            " as many as the model has, and the rest once; all of it where the log is silent. It holds while the disk is as"
+            " fast as the blocks are: weights and sums larger than the host's memory are read and written once a pass."
+        )
+    return "\n\n".join(parts)
+
+
+def all_blocks(setting, step, measured):
+    """Seconds that a step would take with all of the shape's blocks, from those that were run."""
+    if step.kind not in ("gradients", "quantize"):
+        return "—"
+    times = []
+    for line in measured:
+        secs = line["wall_secs"]
+        parts = re.findall(r"([0-9.]+) s ([a-z A-Z]+)", line["log"][0]) if line["log"] else [(secs, OF_BLOCKS[0])]
+        of_blocks = sum(float(part) for part, name in parts if name in OF_BLOCKS)
+        times.append(secs + of_blocks * (SHAPES[setting["shape"]]["num_hidden_layers"] / setting["layers"] - 1))
+    return f"{statistics.median(times):.0f} s"
 
 
 def compared(setting, device, by_step):

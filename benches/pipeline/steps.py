@@ -68,7 +68,27 @@ def steps(model, data, work, options):
         yield Step(f"select-{ratio}", "select", {"outlier_ratio": ratio}, {"saliency": of("saliency")}, keep=True)
     masked = {**calibrated, "mask": of("select-0.0035")}
     yield Step("gptq-masked", "mixed_quantize", quantize, masked, reference=650, floor=15, goal=60, keep=True)
+    yield from methods(calibrated, of, options)
     yield from evaluations(model, data, of("gptq-masked"), options)
+
+
+def methods(calibrated, of, options):
+    """The methods that the paper compares with, with the parameters that they have in sweeps."""
+    shared = {"bits": options.bits, "dtype": options.dtype}
+    loop = {"damp": "1", "block_size": 128, "true_sequential": True, "order": "activity"}
+    spqr = {"method": "spqr", **loop, "stats_bits": 3, "outlier_threshold": "0.2"}
+    yield Step("spqr", "quantize", {**shared, "group_size": 16, "rounding": spqr}, calibrated)
+    slim = {"method": "slim_llm", "damp": "0.01", "true_sequential": False, "salience_weight": "1"}
+    # The public code took 2 to 97 hours on one A6000 (arXiv 2504.07389, table 6).
+    yield Step("slim_llm", "quantize", {**shared, "group_size": 128, "rounding": slim}, calibrated, goal=900)
+    awq = {"method": "awq", "clip": True}
+    yield Step("awq", "quantize", {**shared, "group_size": 128, "grid": "minmax", "rounding": awq}, calibrated)
+    # Its gradients are squared, but take the same time as those above.
+    params = {"reduction": "square", "dtype": options.gradients}
+    yield Step("fisher", "gradients", params, calibrated, keep=True)
+    inputs = {"model": calibrated["model"], "gradients": of("fisher")}
+    squeezellm = {"method": "squeezellm", "magnitude_ratio": "0.0045", "fisher_ratio": "0.0005"}
+    yield Step("squeezellm", "quantize", {"bits": options.bits, "rounding": squeezellm}, inputs)
 
 
 def evaluations(model, data, checkpoint, options):

@@ -10,7 +10,8 @@
 use crate::command::CommandParams;
 use crate::task::{CalibrateParams, EvaluateParams};
 use crate::units::{
-    Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, SalienceWeight, Seed, SparseRatio, Threshold,
+    AvgBits, Bits, BlockSize, DType, Damp, GroupSize, OutlierRatio, SalienceWeight, Seed, SparseRatio,
+    Threshold,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -288,6 +289,9 @@ pub enum RoundingParams {
         stats_bits: Bits,
         /// A weight stays in 16 bit if (error/U_ii)² exceeds this times the mean over columns of var(w)/U_ii²; 0 for none.
         outlier_threshold: Threshold,
+        /// The size to be met, by another threshold: the given one is where the search begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        avg_bits: Option<AvgBits>,
     },
     /// SliM-LLM (arXiv 2405.14917): GPTQ in groups that have a bit more or less by their salience.
     SlimLlm {
@@ -297,6 +301,9 @@ pub enum RoundingParams {
         true_sequential: bool,
         /// How many times a salient weight's error counts where ranges are found.
         salience_weight: SalienceWeight,
+        /// The size to be met, by more groups with a bit more than with a bit less, or fewer. In balance when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        avg_bits: Option<AvgBits>,
     },
     /// AWQ (arXiv 2306.00978): round to nearest after input features have been scaled by their activations.
     Awq {

@@ -244,6 +244,13 @@ decimal_unit!(
     "a threshold from 0 to 1000000"
 );
 decimal_unit!(
+    /// Bits per linear weight, with what groups and outliers take.
+    AvgBits,
+    false,
+    16,
+    "an average number of bits above 0 and at most 16"
+);
+decimal_unit!(
     /// GPTQ's damping as a share of the Hessian's mean diagonal.
     Damp,
     false,

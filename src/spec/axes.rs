@@ -36,26 +36,26 @@ impl Trial {
 pub fn trials(experiment: &Experiment) -> Vec<Trial> {
     let mut trials = Vec::new();
     // A label is made of parts that many trials share.
-    let methods: Vec<(&Method, String)> =
-        experiment.methods.iter().map(|method| (method, method.label())).collect();
+    let labelled = |(bits, method): &'_ (Bits, Method)| {
+        (*bits, method.clone(), format!("{}/{bits}-bit", method.label()))
+    };
+    let quantizations: Vec<(Bits, Method, String)> = experiment.quantizations.iter().map(labelled).collect();
     for (model, model_name) in model_names(experiment).iter().enumerate() {
         let first = trials.len();
         for condition_on in std::iter::once(None).chain(experiment.condition_on.iter().map(Some)) {
             let tasks = tasks(condition_on.map(String::as_str), experiment);
             let place =
                 condition_on.map_or_else(|| model_name.clone(), |name| format!("{model_name}/{name}"));
-            for &bits in &experiment.bits {
-                for (method, method_label) in &methods {
-                    if method.needs_calibration() != condition_on.is_some() {
-                        continue;
-                    }
-                    let label = format!("{place}/{method_label}/{bits}-bit");
-                    let by_seed = depends_on_seed(method, experiment);
-                    trials.extend(seeded(&label, by_seed, &tasks, experiment).map(|(label, seed, tasks)| {
-                        let (condition_on, method) = (condition_on.cloned(), Some((*method).clone()));
-                        Trial { model, condition_on, bits: Some(bits), method, seed, tasks, label }
-                    }));
+            for (bits, method, label) in &quantizations {
+                if method.needs_calibration() != condition_on.is_some() {
+                    continue;
                 }
+                let label = format!("{place}/{label}");
+                let by_seed = depends_on_seed(method, experiment);
+                trials.extend(seeded(&label, by_seed, &tasks, experiment).map(|(label, seed, tasks)| {
+                    let (condition_on, method) = (condition_on.cloned(), Some(method.clone()));
+                    Trial { model, condition_on, bits: Some(*bits), method, seed, tasks, label }
+                }));
             }
         }
         if experiment.baseline {

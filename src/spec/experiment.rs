@@ -25,12 +25,10 @@ pub struct Experiment {
     pub datasets: BTreeMap<String, Dataset>,
     /// Axis: names of the data sets to calibrate on.
     pub condition_on: Vec<String>,
-    /// Axis: bit widths.
-    pub bits: Vec<Bits>,
     /// Axis: seeds.
     pub seeds: Vec<Seed>,
-    /// Axis: methods, each with one value per parameter.
-    pub methods: Vec<Method>,
+    /// Axes: bit widths, or budgets of bits; and methods, each with one value per parameter. The latter vary fastest.
+    pub quantizations: Vec<(Bits, Method)>,
     /// How calibration sets are drawn.
     pub calibration: Calibration,
     /// Which tasks each trial is evaluated on.

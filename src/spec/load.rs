@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_last_set_of_a_key_counts() {
         let experiment = parse(TEXT, &["sweep.bits=[2, 4]", "sweep.bits=8", "model=/a b/c=d"]).unwrap();
-        assert_eq!(experiment.bits.iter().map(|bits| bits.get()).collect::<Vec<_>>(), [8]);
+        assert_eq!(experiment.quantizations.iter().map(|(bits, _)| bits.get()).collect::<Vec<_>>(), [8]);
         assert_eq!(experiment.models[0].location, Location::Local("/a b/c=d".into()));
     }
 

@@ -15,7 +15,7 @@ use super::scalar::{
     CheckpointSecs, ExperimentName, FilePath, Gpus, MaxJobs, Name, Retries, Template, Threads,
 };
 use super::slurm::{Executor, Memory, SlurmOption, SlurmWord, WallTime};
-use tacq_protocol::units::{BatchSize, Bits, DType, Device, NSamples, Seed, SeqLen};
+use tacq_protocol::units::{AvgBits, BatchSize, Bits, DType, Device, NSamples, Seed, SeqLen};
 
 record! {
     /// A sweep of post-training quantization.
@@ -54,12 +54,23 @@ record! {
     Sweep is "a mapping of axes" {
         /// Names of the data sets to calibrate on.
         condition_on: List<Name>,
-        /// Bits per quantized weight.
-        @required bits: List<Bits>,
+        /// Bits per quantized weight. Either these or a budget.
+        bits: List<Bits>,
+        /// In place of bits: sizes that all methods meet, each by the parameter that it leaves open.
+        budget: Budget,
         /// Seeds of calibration sampling, of sampled answers and of random saliency. Default: 0.
         seed: List<Seed>,
         /// Quantization methods: rtn, gptq, spqr, slim_llm, awq, squeezellm, tacq; alone or with parameters, which may be lists.
         @required methods: List<Method>,
+    }
+}
+
+record! {
+    /// Sizes that methods meet: tacq by outlier_ratio, squeezellm by its two ratios, rtn, gptq and awq by group_size, spqr by
+    /// outlier_threshold, slim_llm by how many groups have a bit more or less.
+    Budget is "a mapping with the key avg_bits" {
+        /// Bits per linear weight with what groups and outliers take, such as 2.1.
+        @required avg_bits: List<AvgBits>,
     }
 }
 

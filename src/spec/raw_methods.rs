@@ -96,8 +96,8 @@ record! {
 record! {
     /// TaCQ (arXiv 2504.07389) and its ablations: the most salient weights stay in 16 bit.
     Tacq is "a mapping of parameters" {
-        /// Share of the linear weights kept in 16 bit, such as 0.0035.
-        @required outlier_ratio: List<OutlierRatio>,
+        /// Share of the linear weights kept in 16 bit, such as 0.0035. Required but with a budget.
+        outlier_ratio: List<OutlierRatio>,
         /// What ranks the weights. Default: tacq.
         saliency: List<Score>,
         /// How the other weights are quantized. Default: gptq.
@@ -214,7 +214,7 @@ impl JsonSchema for Method {
         let no_value = json_schema!({ "type": "null" });
         json_schema!({
             "anyOf": [
-                { "enum": ["rtn", "gptq", "spqr", "slim_llm", "awq", "squeezellm"] },
+                { "enum": Method::NAMES },
                 {
                     "type": "object",
                     "properties": {
@@ -224,7 +224,7 @@ impl JsonSchema for Method {
                         "slim_llm": { "anyOf": [generator.subschema_for::<SlimLlm>(), no_value] },
                         "awq": { "anyOf": [generator.subschema_for::<Awq>(), no_value] },
                         "squeezellm": { "anyOf": [generator.subschema_for::<Squeezellm>(), no_value] },
-                        "tacq": generator.subschema_for::<Tacq>(),
+                        "tacq": { "anyOf": [generator.subschema_for::<Tacq>(), no_value] },
                     },
                     "additionalProperties": false,
                     "minProperties": 1,

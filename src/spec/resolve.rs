@@ -9,7 +9,7 @@ use super::experiment::{
     Calibration, CalibrationSampling, Evaluate, Experiment, ModelSource, Report, TaskChoice,
 };
 use super::location::Location;
-use super::methods;
+use super::methods::{self, Sizes};
 use super::node::Place;
 use super::raw;
 use super::read::{Field, List, Names, Reader, Spanned};
@@ -19,7 +19,7 @@ use super::stages;
 use super::tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tacq_protocol::units::{NSamples, Seed, SeqLen};
+use tacq_protocol::units::{Bits, NSamples, Seed, SeqLen};
 
 /// The built-in template that is rendered when none is named.
 pub const DEFAULT_TEMPLATE: &str = "table.md.j2";
@@ -38,18 +38,21 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     let name = raw.name.given().map(|name| name.value.0);
     let models = raw.model.given().map(|list| models(list, reader));
     let sweep = raw.sweep.given();
-    let sweep_place = sweep.as_ref().map_or_else(Place::default, |sweep| sweep.place.clone());
+    let has_sweep = sweep.is_some();
     let sweep = sweep.unwrap_or_default();
-    let bits = sweep.bits.given().map(|list| values(reader.distinct(list)));
+    let sweep_place = sweep.place.clone();
+    let by_budget = sweep.budget.is_present();
+    let sizes = if has_sweep { sizes(sweep.bits, sweep.budget, &sweep_place, reader) } else { None };
     let seeds = match sweep.seed.given() {
         Some(list) => values(reader.distinct(list)),
         None => vec![Seed::new(0).expect("0 is a seed")],
     };
-    let methods = sweep.methods.given().map(|list| methods::expand(list, reader));
+    let methods = sweep.methods.given();
+    let quantizations = methods.map(|methods| methods::expand(methods, by_budget, sizes, reader));
 
     let has_condition = sweep.condition_on.is_present();
-    if let (false, Some(methods)) = (has_condition, &methods)
-        && let Some(method) = methods.iter().find(|method| method.needs_calibration())
+    if let (false, Some(quantizations)) = (has_condition, &quantizations)
+        && let Some((_, method)) = quantizations.iter().find(|(_, method)| method.needs_calibration())
     {
         let message = format!("the key `condition_on` is missing: {} needs a calibration set", method.name());
         let hint = "name a data set: `condition_on: NAME`".to_owned();
@@ -80,9 +83,8 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         path: path.to_owned(),
         models: models?,
         condition_on,
-        bits: bits?,
         seeds,
-        methods: methods?,
+        quantizations: quantizations?,
         calibration,
         evaluate,
         tasks,
@@ -93,6 +95,30 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         run: RunSettings::new(raw.run.given().unwrap_or_default(), reader),
         name: name?,
     })
+}
+
+/// The bit widths or budgets of the sweep, of which there must be one; nothing if they are wrong.
+fn sizes(
+    bits: Field<List<Bits>>,
+    budget: Field<raw::Budget>,
+    sweep: &Place,
+    reader: &mut Reader,
+) -> Option<Sizes> {
+    match (bits, budget) {
+        (Field::Absent, Field::Absent) => {
+            let hint = "it is required: bits per quantized weight, or `budget: {avg_bits: …}`".to_owned();
+            reader.report_with(sweep, "the key `bits` is missing", Some(hint));
+            None
+        }
+        (bits, Field::Absent) => Some(Sizes::Bits(values(reader.distinct(bits.given()?)))),
+        (Field::Absent, budget) => Some(Sizes::Budgets(reader.distinct(budget.given()?.avg_bits.given()?))),
+        (_, budget) => {
+            let place = budget.given().map_or_else(|| sweep.clone(), |budget| budget.place);
+            let message = "there are `bits` and a `budget`, from which bits follow";
+            reader.report_with(&place, message, Some("remove one of them".to_owned()));
+            None
+        }
+    }
 }
 
 /// The declared names of data sets; reports those that cannot be one.

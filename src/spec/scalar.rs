@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use tacq_protocol::stage::{Grid, Order, Rounding, Score};
 use tacq_protocol::task::TextFormat;
 use tacq_protocol::units::{
-    BatchSize, Bits, BlockSize, DType, Damp, Device, FewShot, GroupSize, MaxNewTokens, NExamples, NSamples,
-    NWindows, OutlierRatio, SalienceWeight, Seed, SeqLen, SparseRatio, Temperature, Threshold, TopP,
-    UnitError,
+    AvgBits, BatchSize, Bits, BlockSize, DType, Damp, Device, FewShot, GroupSize, MaxNewTokens, NExamples,
+    NSamples, NWindows, OutlierRatio, SalienceWeight, Seed, SeqLen, SparseRatio, Temperature, Threshold,
+    TopP, UnitError,
 };
 
 use super::experiment::{CalibrationSampling, Each};
@@ -90,7 +90,7 @@ macro_rules! decimals {
         }
     )*};
 }
-decimals!(OutlierRatio, SparseRatio, Threshold, SalienceWeight, Damp, Temperature, TopP);
+decimals!(AvgBits, OutlierRatio, SparseRatio, Threshold, SalienceWeight, Damp, Temperature, TopP);
 
 macro_rules! local_integers {
     ($($(#[$doc:meta])* $name:ident, $low:literal, $high:literal, $expected:literal;)*) => {$(

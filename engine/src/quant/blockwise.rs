@@ -235,7 +235,7 @@ impl Blockwise {
         }
         .into_iter();
         let BlockwiseSettings { rule, block_size, .. } = self.settings;
-        for (&proj, Original { name, weight, mask }) in group.iter().zip(originals) {
+        for (&proj, Original { name, weight, mask, .. }) in group.iter().zip(originals) {
             let started = Instant::now();
             let quantize = || match rule {
                 Rule::Gptq(spec) => gptq::quantize(&name, &weight, &factor, spec, block_size, mask),
@@ -281,7 +281,9 @@ impl Blockwise {
     ) -> Result<Vec<Vec<u8>>> {
         let started = Instant::now();
         let kind = self.batches[0].kind();
-        let allocation = |original: &Original| slim::allocate(&original.weight, factor, settings.spec, kind);
+        let allocation = |original: &Original| {
+            slim::allocate(&original.weight, factor, settings.spec, original.more_groups, kind)
+        };
         let mut allocations = originals.iter().map(allocation).collect::<Result<Vec<_>, _>>()?;
         for hidden in &self.batches {
             let inputs = part(source, hidden, &self.rope)?;

@@ -21,6 +21,8 @@ pub struct Original {
     pub weight: Tensor,
     /// What of it stays in 16 bit.
     pub mask: MatrixMask,
+    /// How many groups more get a bit more than get one less, where groups have different widths.
+    pub more_groups: i64,
 }
 
 /// Such a method at some block boundary.

@@ -1,6 +1,7 @@
 //! What can be wrong with a request as such.
 
 use std::path::PathBuf;
+use tacq_protocol::units::AvgBits;
 use tacq_protocol::{FailureKind, StageKind};
 
 /// Why a stage cannot start.
@@ -21,6 +22,16 @@ pub enum StageError {
         kind: StageKind,
         /// The parameter.
         name: &'static str,
+    },
+    /// A size that is less than what codes and groups take.
+    #[error(
+        "{avg_bits} bits per weight are too few: without any outlier there are {least:.4} already; raise the budget, lower the bit width, or enlarge groups"
+    )]
+    NoRoom {
+        /// The size to be met.
+        avg_bits: AvgBits,
+        /// Bits of codes and of what they stand for.
+        least: f64,
     },
     /// A mask for a method that keeps none.
     #[error("{method} keeps no mask: mixed precision is of gptq and rtn")]
@@ -81,6 +92,7 @@ impl StageError {
             StageError::Stopped => FailureKind::Interrupted,
             StageError::MissingInput { .. }
             | StageError::MissingParameter { .. }
+            | StageError::NoRoom { .. }
             | StageError::NoMask { .. }
             | StageError::NotAnEngineStage { .. }
             | StageError::NoExamples { .. }

@@ -43,6 +43,80 @@ fn methods() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Methods that meet a size while they quantize, at 3 bits: their parameters, without the size.
+fn of_a_size() -> Vec<(&'static str, Value)> {
+    methods().into_iter().filter(|(name, _)| ["spqr", "slim_llm"].contains(name)).collect()
+}
+
+fn with_size(params: &Value, avg_bits: &str) -> Value {
+    let mut params = params.clone();
+    params["rounding"]["avg_bits"] = avg_bits.into();
+    params
+}
+
+#[test]
+fn sizes_are_met() {
+    let bench = Bench::of(&quickstart("model"));
+    let text = json!({"from": "text", "format": "plain"});
+    let params = json!({"data": text, "n_samples": 4, "seq_len": 128, "draw": {"sampling": "first"}});
+    let calibrate = serde_json::from_value(json!({"kind": "calibrate", "params": params})).unwrap();
+    let data = [(role::DATASET, quickstart("text/train.txt"))];
+    bench.run_on(calibrate, &[], &data, "calibration").unwrap();
+    for (name, params) in of_a_size() {
+        let params = Value::Object(params.as_object().unwrap().clone());
+        for avg_bits in ["3.9", "5.25"] {
+            if name == "slim_llm" && avg_bits == "3.9" {
+                // Groups of 16 take two bits.
+                continue;
+            }
+            let output = format!("{name} {avg_bits}");
+            bench.run(stage(&with_size(&params, avg_bits), 3), &INPUTS[..1], &output).unwrap();
+            let summary: CheckpointSummary =
+                serde_json::from_slice(&read(&bench.at(&output).join("checkpoint.json"))).unwrap();
+            let wanted: f64 = avg_bits.parse().unwrap();
+            assert!((summary.avg_bits - wanted).abs() <= 0.003, "{output}: {summary:?}");
+        }
+    }
+}
+
+/// What is tried is kept: an interrupted search ends with the same bytes, whichever pass it was in.
+#[test]
+fn resumed_searches_end_with_the_same_bytes() {
+    let bench = Bench::new();
+    let (_, params) = of_a_size().remove(0);
+    let stage = || stage(&with_size(&params, "5.5"), 3);
+    let checkpoint = |output: &str| read(&bench.at(output).join("checkpoint.safetensors"));
+    assert!(!bench.run(stage(), &INPUTS[..1], "whole").unwrap());
+    let left = bench.at("whole.progress");
+    let tries: Vec<Value> = serde_json::from_slice(&read(&left.join("search.json"))).unwrap();
+    assert!(tries.len() > 1, "{tries:?}");
+    let best =
+        fs::read_dir(&left).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    for n_tries in 0..=tries.len() {
+        for finished in [0, 1, SIZE.layers] {
+            let again = format!("{n_tries} tries, {finished} layers");
+            let progress = bench.at(&format!("{again}.progress"));
+            let folder = progress.join(best.file_name().unwrap());
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(progress.join("search.json"), serde_json::to_vec(&tries[..n_tries]).unwrap()).unwrap();
+            for layer in 0..finished {
+                let part = format!("layer-{layer:05}.safetensors");
+                fs::copy(best.join(&part), folder.join(&part)).unwrap();
+            }
+            assert!(bench.run(stage(), &INPUTS[..1], &again).unwrap());
+            assert_eq!(checkpoint(&again), checkpoint("whole"), "{again}");
+        }
+    }
+}
+
+#[test]
+fn a_size_that_holds_no_codes_is_refused() {
+    let bench = Bench::new();
+    let (_, params) = of_a_size().remove(0);
+    let error = bench.run(stage(&with_size(&params, "3.5"), 3), &INPUTS[..1], "out").unwrap_err();
+    assert!(error.starts_with("invalid input: 3.5 bits per weight are too few"), "{error}");
+}
+
 fn stage(params: &Value, bits: u8) -> StageParams {
     let mut params = params.clone();
     params["bits"] = bits.into();

@@ -1,24 +1,76 @@
 //! Methods as written → methods with one value per parameter: each parameter that is a list multiplies the axis.
 
-use super::defaults;
+use super::{budget, defaults};
 use crate::spec::experiment::{Method, Quantizer, Tacq};
 use crate::spec::node::Place;
 use crate::spec::raw;
-use crate::spec::read::{Field, List, Reader};
+use crate::spec::read::{Field, List, Reader, Spanned};
 use crate::spec::resolve::values;
 use crate::spec::scalar::Group;
+use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use tacq_protocol::stage::{Grid, Order, Rounding, RoundingParams, Score};
-use tacq_protocol::units::{BlockSize, Damp, GroupSize};
+use tacq_protocol::units::{AvgBits, Bits, BlockSize, Damp, GroupSize, OutlierRatio};
 
 /// More variants of one method than this are a mistake.
 const MAX_VARIANTS: usize = 10_000;
 
-/// Expands all methods, in the order of the file, a method's later parameters varying fastest.
-pub fn expand(list: List<raw::Method>, reader: &mut Reader) -> Vec<Method> {
+/// At which sizes methods are wanted.
+#[derive(Debug)]
+pub enum Sizes {
+    /// At these widths of codes.
+    Bits(Vec<Bits>),
+    /// At these bits per weight in all.
+    Budgets(Vec<Spanned<AvgBits>>),
+}
+
+/// All methods at each size, in the order of the file, a method's later parameters varying fastest. `sizes` are absent
+/// where they are wrong; `by_budget` says which sort they should be.
+pub fn expand(
+    list: List<raw::Method>,
+    by_budget: bool,
+    sizes: Option<Sizes>,
+    reader: &mut Reader,
+) -> Vec<(Bits, Method)> {
+    let methods = methods(list, by_budget, reader);
+    let mut all: Vec<(Bits, Method)> = Vec::new();
+    match sizes {
+        None => {}
+        Some(Sizes::Bits(widths)) => {
+            let of_width = |bits: Bits| methods.iter().map(move |method| (bits, method.clone()));
+            all.extend(widths.into_iter().flat_map(of_width));
+        }
+        Some(Sizes::Budgets(budgets)) => {
+            for budget in budgets {
+                for method in &methods {
+                    match budget::fit(method.clone(), budget.value) {
+                        // Two budgets can leave room for the same.
+                        Ok(one) if all.contains(&one) => {}
+                        Ok(one) => all.push(one),
+                        Err(why) => reader.report(&budget.place, format!("{}: {why}", method.name())),
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// All methods; with a budget, what it decides is not set yet.
+fn methods(list: List<raw::Method>, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
     let mut methods = Vec::new();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for item in list.items {
+        if by_budget {
+            for place in open(&item.value) {
+                let message = "the budget decides this parameter";
+                reader.report_with(
+                    place,
+                    message,
+                    Some("remove it, or write `bits` in place of `budget`".to_owned()),
+                );
+            }
+        }
         let variants = match item.value {
             raw::Method::Rtn(raw) => {
                 let grids = Grids::new(raw.group_size, raw.grid, reader);
@@ -37,7 +89,7 @@ pub fn expand(list: List<raw::Method>, reader: &mut Reader) -> Vec<Method> {
             raw::Method::SlimLlm(raw) => slim_llm(raw, reader),
             raw::Method::Awq(raw) => awq(raw, reader),
             raw::Method::Squeezellm(raw) => squeezellm(raw, reader),
-            raw::Method::Tacq(raw) => tacq(*raw, reader),
+            raw::Method::Tacq(raw) => tacq(*raw, by_budget, reader),
         };
         for method in variants {
             let label = method.label();
@@ -91,6 +143,7 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
                         order,
                         stats_bits,
                         outlier_threshold,
+                        avg_bits: None,
                     };
                     Method::Quantizer(Quantizer { rounding, group_size: Some(group_size), grid: None })
                 }));
@@ -114,7 +167,8 @@ fn slim_llm(raw: raw::SlimLlm, reader: &mut Reader) -> Vec<Method> {
         for &salience_weight in &weights {
             for &damp in &damps {
                 methods.extend(in_sequence.iter().map(|&true_sequential| {
-                    let rounding = RoundingParams::SlimLlm { damp, true_sequential, salience_weight };
+                    let rounding =
+                        RoundingParams::SlimLlm { damp, true_sequential, salience_weight, avg_bits: None };
                     Method::Quantizer(Quantizer { rounding, group_size: Some(group_size), grid: None })
                 }));
             }
@@ -152,8 +206,31 @@ fn squeezellm(raw: raw::Squeezellm, reader: &mut Reader) -> Vec<Method> {
     methods
 }
 
-fn tacq(raw: raw::Tacq, reader: &mut Reader) -> Vec<Method> {
-    let ratios = raw.outlier_ratio.given().map(|list| values(reader.distinct(list))).unwrap_or_default();
+/// Where parameters are written that a budget decides.
+fn open(method: &raw::Method) -> Vec<&Place> {
+    let places: [Option<&Place>; 2] = match method {
+        raw::Method::Rtn(raw) => [raw.place_of("group_size"), None],
+        raw::Method::Gptq(raw) => [raw.place_of("group_size"), None],
+        raw::Method::Awq(raw) => [raw.place_of("group_size"), None],
+        raw::Method::Spqr(raw) => [raw.place_of("outlier_threshold"), None],
+        raw::Method::SlimLlm(_) => [None, None],
+        raw::Method::Squeezellm(raw) => [raw.place_of("magnitude_ratio"), raw.place_of("fisher_ratio")],
+        raw::Method::Tacq(raw) => [raw.place_of("outlier_ratio"), None],
+    };
+    places.into_iter().flatten().collect()
+}
+
+fn tacq(raw: raw::Tacq, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
+    if !by_budget && !raw.outlier_ratio.is_present() {
+        let hint =
+            "it is required: the share of the linear weights kept in 16 bit, such as 0.0035".to_owned();
+        reader.report_with(&raw.place, "the key `outlier_ratio` is missing", Some(hint));
+    }
+    let ratios = match by_budget {
+        // In place of the one that the budget leaves room for.
+        true => vec![OutlierRatio::new(Decimal::ONE).expect("in range")],
+        false => raw.outlier_ratio.given().map(|list| values(reader.distinct(list))).unwrap_or_default(),
+    };
     let scores = chosen(raw.saliency, Score::Tacq, reader);
     let roundings = chosen(raw.quantizer, Rounding::Gptq, reader);
     if !roundings.contains(&Rounding::Gptq) {

@@ -1,9 +1,10 @@
 //! Methods with one value per parameter: what they are called and what they need.
 
+mod budget;
 mod defaults;
 mod expand;
 
-pub use expand::expand;
+pub use expand::{Sizes, expand};
 
 use super::experiment::{Method, Quantizer, Tacq};
 use std::fmt::Display;
@@ -83,15 +84,18 @@ impl Method {
                 order,
                 stats_bits,
                 outlier_threshold,
+                avg_bits,
             } => {
                 unless_default(&mut parts, "threshold", outlier_threshold, defaults::outlier_threshold());
+                parts.extend(avg_bits.map(|avg_bits| format!("avg={avg_bits}")));
                 unless_default(&mut parts, "stats", stats_bits, defaults::stats_bits());
                 unless_default(&mut parts, "damp", damp, defaults::spqr_damp());
                 unless_default(&mut parts, "block", block_size, defaults::block_size());
                 parts.extend((!true_sequential).then(|| "one-pass".to_owned()));
                 parts.extend((*order != Order::Activity).then(|| "in-order".to_owned()));
             }
-            RoundingParams::SlimLlm { damp, true_sequential, salience_weight } => {
+            RoundingParams::SlimLlm { damp, true_sequential, salience_weight, avg_bits } => {
+                parts.extend(avg_bits.map(|avg_bits| format!("avg={avg_bits}")));
                 unless_default(&mut parts, "salience-weight", salience_weight, defaults::salience_weight());
                 unless_default(&mut parts, "damp", damp, defaults::damp());
                 parts.extend(true_sequential.then(|| "in-sequence".to_owned()));

@@ -5,7 +5,7 @@ use crate::quant::Shape;
 use tacq_protocol::artifact::CheckpointSummary;
 
 /// Bits that an outlier counts: a 16-bit value and a 16-bit position.
-const OUTLIER_BITS: f64 = 32.0;
+pub const OUTLIER_BITS: f64 = 32.0;
 
 /// The size of a checkpoint. Its `avg_bits` is the paper's formula (arXiv 2504.07389, appendix A), b − b·r + 32·r, plus
 /// what each method's own formula counts for its levels; `bytes` is the truth on disk.

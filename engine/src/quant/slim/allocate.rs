@@ -9,6 +9,8 @@ use tch::{Kind, TchError, Tensor};
 #[derive(Debug)]
 pub struct Allocation {
     bits: u8,
+    /// Groups that get a bit more, and that get one less, whatever n is.
+    always: [usize; 2],
     /// Groups by salience, least first.
     order: Vec<usize>,
     /// First column and columns of each group.
@@ -24,11 +26,13 @@ pub struct Allocation {
     tokens: i64,
 }
 
-/// Ranks the groups of `weight` f32 [rows, cols] and prepares to compare allocations, on inputs of type `kind`.
+/// Ranks the groups of `weight` f32 [rows, cols] and prepares to compare allocations, on inputs of type `kind`. So many
+/// groups more get a bit more than get one less as `more_groups` says; in the paper none.
 pub fn allocate(
     weight: &Tensor,
     factor: &Factor,
     spec: MixedSpec,
+    more_groups: i64,
     kind: Kind,
 ) -> Result<Allocation, TchError> {
     let (_, cols) = weight.size2()?;
@@ -46,15 +50,20 @@ pub fn allocate(
     let bits = spec.bits.get();
     let rounded = |bits: u8| round(weight, &groups, bits);
     let at = rounded(bits)?;
-    // Fewer than two bits cannot be less, eight cannot be more.
-    let mixes = bits > 1 && bits < 8;
-    let change = |bits: u8| {
-        if mixes { rounded(bits)?.f_sub(&at)?.f_to_kind(kind) } else { at.f_zeros_like()?.f_to_kind(kind) }
+    // One bit cannot be less, eight cannot be more.
+    let change = |bits: u8| match bits {
+        1..=8 => rounded(bits)?.f_sub(&at)?.f_to_kind(kind),
+        _ => at.f_zeros_like()?.f_to_kind(kind),
     };
     let (less, more) = (change(bits.saturating_sub(1))?, change(bits + 1)?);
-    let most = if mixes { groups.len() / 2 } else { 0 };
+    let [can_more, can_less] = [bits < 8, bits > 1];
+    let always =
+        [more_groups, more_groups.saturating_neg()].map(|n| n.clamp(0, groups.len() as i64) as usize);
+    let always = [if can_more { always[0] } else { 0 }, if can_less { always[1] } else { 0 }];
+    let most = if can_more && can_less { (groups.len() - always[0] - always[1]) / 2 } else { 0 };
     Ok(Allocation {
         bits,
+        always,
         order,
         groups,
         weight: weight.f_to_kind(kind)?,
@@ -85,15 +94,22 @@ impl Allocation {
             let normals = outputs.f_logsumexp([-1].as_slice(), false)?.f_sub_(&normal)?;
             mean.f_sub(&normals)?.f_sum(Kind::Double)
         };
+        let apply = |outputs: &mut Tensor, group: usize, change: &Tensor| -> Result<(), TchError> {
+            let (first, len) = self.groups[group];
+            let part = |t: &Tensor| t.f_narrow(1, first, len);
+            outputs.f_add_(&product(&part(&x)?, &part(change)?)?).map(|_| ())
+        };
+        let [always_more, always_less] = self.always;
+        for nth in 0..always_more {
+            apply(&mut outputs, self.most_salient(nth), &self.more)?;
+        }
+        for nth in 0..always_less {
+            apply(&mut outputs, self.order[nth], &self.less)?;
+        }
         let mut sums = vec![divergence(&outputs)?];
         for n in 1..self.sums.len() {
-            for (group, change) in
-                [(self.order[n - 1], &self.less), (self.order[self.order.len() - n], &self.more)]
-            {
-                let (first, len) = self.groups[group];
-                let part = |t: &Tensor| t.f_narrow(1, first, len);
-                let _ = outputs.f_add_(&product(&part(&x)?, &part(change)?)?)?;
-            }
+            apply(&mut outputs, self.order[always_less + n - 1], &self.less)?;
+            apply(&mut outputs, self.most_salient(always_more + n - 1), &self.more)?;
             sums.push(divergence(&outputs)?);
         }
         let sums = Vec::<f64>::try_from(&Tensor::f_stack(&sums, 0)?)?;
@@ -112,11 +128,15 @@ impl Allocation {
         let best =
             (0..self.sums.len()).fold(0, |best, n| if self.sums[n] < self.sums[best] { n } else { best });
         let mut widths = vec![self.bits; self.groups.len()];
-        for n in 0..best {
-            widths[self.order[n]] -= 1;
-            widths[self.order[self.order.len() - 1 - n]] += 1;
-        }
+        let [always_more, always_less] = self.always;
+        (0..always_less + best).for_each(|nth| widths[self.order[nth]] -= 1);
+        (0..always_more + best).for_each(|nth| widths[self.most_salient(nth)] += 1);
         widths
+    }
+
+    /// The group that `nth` others are more salient than.
+    fn most_salient(&self, nth: usize) -> usize {
+        self.order[self.order.len() - 1 - nth]
     }
 }
 

@@ -64,7 +64,7 @@ fn divergence(inputs: &Tensor, weight: &Tensor, widths: &[u8], group: usize) -> 
 fn allocations_are_balanced_and_never_worse_than_uniform_widths() {
     for (bits, cols) in [(2, 128), (3, 150), (1, 64), (8, 64), (7, 128), (2, 16)] {
         let (inputs, factor, weight) = case(24, cols, bits);
-        let mut allocation = allocate(&weight, &factor, spec(bits, 16), Kind::Float).unwrap();
+        let mut allocation = allocate(&weight, &factor, spec(bits, 16), 0, Kind::Float).unwrap();
         for batch in [inputs.narrow(0, 0, 20), inputs.narrow(0, 20, inputs.size()[0] - 20)] {
             allocation.add(&batch.unsqueeze(0)).unwrap();
         }
@@ -84,9 +84,28 @@ fn allocations_are_balanced_and_never_worse_than_uniform_widths() {
     }
     // Where columns differ so much, some groups are worth more.
     let (inputs, factor, weight) = case(24, 144, 2);
-    let mut allocation = allocate(&weight, &factor, spec(2, 16), Kind::Float).unwrap();
+    let mut allocation = allocate(&weight, &factor, spec(2, 16), 0, Kind::Float).unwrap();
     allocation.add(&inputs).unwrap();
     assert!(allocation.widths().contains(&3), "{:?}", allocation.objective());
+}
+
+/// Beside those in balance, the most salient groups get a bit more or the least salient one less, as a size asks for.
+#[test]
+fn allocations_have_as_many_more_groups_as_is_asked_for() {
+    for (bits, more) in [(2, 2), (2, -3), (1, 3), (3, 9), (3, -9), (8, -2), (8, 2), (1, -1)] {
+        let (inputs, factor, weight) = case(24, 144, bits);
+        let mut allocation = allocate(&weight, &factor, spec(bits, 16), more, Kind::Float).unwrap();
+        allocation.add(&inputs).unwrap();
+        let (widths, objective) = (allocation.widths(), allocation.objective());
+        let changed: i64 = widths.iter().map(|&width| i64::from(width) - bits as i64).sum();
+        // One bit cannot be less, eight cannot be more.
+        let possible = if (bits == 8 && more > 0) || (bits == 1 && more < 0) { 0 } else { more };
+        assert_eq!(changed, possible, "{bits} bits");
+        assert!(widths.iter().all(|width| (1..=8).contains(width) && u64::from(*width).abs_diff(bits) <= 1));
+        let found = divergence(&inputs, &weight, &widths, 16);
+        let least = objective.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!((least - found).abs() <= 1e-4 * found + 1e-7, "{bits} bits, {more}: {objective:?} {found}");
+    }
 }
 
 #[test]

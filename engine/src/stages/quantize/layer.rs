@@ -12,12 +12,18 @@ pub struct Layers<'a> {
     config: &'a ModelConfig,
     weights: &'a Weights,
     mask: Option<&'a Mask>,
+    more_groups: Vec<i64>,
 }
 
 impl<'a> Layers<'a> {
     /// The mask, if any, is of this model.
     pub fn new(config: &'a ModelConfig, weights: &'a Weights, mask: Option<&'a Mask>) -> Self {
-        Self { config, weights, mask }
+        Self { config, weights, mask, more_groups: Vec::new() }
+    }
+
+    /// With so many groups more, by matrix, that get a bit more than get one less.
+    pub fn with_more_groups(self, more_groups: Vec<i64>) -> Self {
+        Self { more_groups, ..self }
     }
 
     /// The model's configuration.
@@ -60,11 +66,13 @@ impl<'a> Layers<'a> {
         let name = proj.weight_name(layer as i64);
         let (rows, cols) = proj.shape(self.config);
         let weight = self.weights.get_shaped(&name, &[rows, cols], Kind::Float, device)?;
+        let nth = layer * Proj::ALL.len() + proj as usize;
         let mask = match self.mask {
-            Some(mask) => mask.matrix(layer * Proj::ALL.len() + proj as usize)?,
+            Some(mask) => mask.matrix(nth)?,
             None => MatrixMask::empty(rows as usize),
         };
-        Ok(Original { name, weight, mask })
+        let more_groups = self.more_groups.get(nth).copied().unwrap_or(0);
+        Ok(Original { name, weight, mask, more_groups })
     }
 
     /// A weight's elements, row-major, and its shape.

@@ -4,9 +4,11 @@
 //! these parts, joined. An interrupted GPTQ passes the calibration set through the finished blocks, with the very
 //! weights that their parts stand for, and continues.
 
+mod budget;
 mod layer;
 mod parts;
 mod pass;
+mod search;
 mod tables;
 
 use super::{Context, StageError};
@@ -27,6 +29,7 @@ use parts::Parts;
 use tacq_protocol::StageKind;
 use tacq_protocol::artifact::{file, role};
 use tacq_protocol::stage::{Order, QuantizeParams, RoundingParams};
+use tacq_protocol::units::Threshold;
 use tch::Device;
 
 /// Quantizes every linear weight of the model, the masked ones excepted.
@@ -46,7 +49,7 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
     };
     let layers = Layers::new(&config, &weights, mask.as_ref());
     let scheme = scheme(params, kind)?;
-    let parts = Parts::new(context.progress_to_write()?, scheme, &layout);
+    let mut parts = Parts::new(context.progress_to_write()?.to_owned(), scheme, &layout);
     match (&params.rounding, scheme) {
         (RoundingParams::Rtn, Scheme::Grids(spec)) => {
             each_matrix(&layers, &parts, context, |original, _| {
@@ -64,15 +67,37 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
             pass::run(blockwise(settings), params, &weights, &layers, &parts, context)?;
         }
         (
-            &RoundingParams::Spqr { damp, block_size, true_sequential, order, outlier_threshold, .. },
+            &RoundingParams::Spqr {
+                damp,
+                block_size,
+                true_sequential,
+                order,
+                outlier_threshold,
+                avg_bits,
+                ..
+            },
             Scheme::TwoLevel(spec),
         ) => {
             let block_size = block_size.get() as usize;
-            let rule = Rule::Spqr { spec, outlier_threshold: outlier_threshold.to_f64() };
-            let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
-            pass::run(blockwise(settings), params, &weights, &layers, &parts, context)?;
+            let quantize = |threshold: Threshold, parts: &Parts<'_>, context: &mut Context<'_>| {
+                let rule = Rule::Spqr { spec, outlier_threshold: threshold.to_f64() };
+                let settings = BlockwiseSettings { rule, damp, block_size, true_sequential, order };
+                pass::run(blockwise(settings), params, &weights, &layers, parts, context)
+            };
+            match avg_bits {
+                None => quantize(outlier_threshold, &parts, context)?,
+                Some(avg_bits) => {
+                    let wanted = budget::outliers(scheme, &layout, avg_bits)?;
+                    parts = search::search(outlier_threshold, wanted, &parts, context, quantize)?;
+                }
+            }
         }
-        (&RoundingParams::SlimLlm { damp, true_sequential, salience_weight }, Scheme::Mixed(spec)) => {
+        (
+            &RoundingParams::SlimLlm { damp, true_sequential, salience_weight, avg_bits },
+            Scheme::Mixed(spec),
+        ) => {
+            let more = avg_bits.map(|avg_bits| budget::more_groups(spec, &layout, avg_bits));
+            let layers = layers.with_more_groups(more.unwrap_or_default());
             let rule = Rule::Slim(SlimSettings { spec, salience_weight: salience_weight.to_f64() });
             // Groups are quantized one after the other.
             let (block_size, order) = (spec.group_size.get() as usize, Order::Natural);
