@@ -231,6 +231,21 @@ fn shipped_experiments_are_in_the_readme() {
 }
 
 #[test]
+fn the_papers_experiments_are_on_its_map() {
+    let map = read("docs/paper-map.md");
+    let mut n = 0;
+    for folder in ["experiments/paper", "experiments/paper-small"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let link = format!("(../{folder}/{name})");
+            assert!(map.contains(&link), "docs/paper-map.md does not link {folder}/{name}");
+            n += 1;
+        }
+    }
+    assert!(n > 10, "only {n} experiments found");
+}
+
+#[test]
 fn the_version_is_the_same_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(

@@ -1,7 +1,9 @@
 //! Templates, built in and of users, right and wrong.
 
 use super::{read, report, rows, settings};
+use std::collections::BTreeMap;
 use std::path::Path;
+use tacq_sweep::report::Row;
 
 fn template(dir: &Path, name: &str, text: &str) -> String {
     let path = dir.join(name);
@@ -55,6 +57,62 @@ fn a_line_per_method_holds_the_tasks_that_its_models_were_conditioned_on() {
     assert_eq!(text.lines().filter(|line| line.contains("gptq")).count(), 2, "{text}");
     let base = text.lines().find(|line| line.contains("none")).unwrap();
     assert!(base.ends_with("| – | 32.884 |"), "{text}");
+}
+
+/// Renders every layout of the paper in every format; the results by name, such as `methods.md`.
+fn papers_layouts(rows: &[Row]) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/paper");
+    let layouts = ["methods", "conditioning", "ablation", "curves", "outliers"];
+    let names = layouts.iter().flat_map(|layout| ["md", "csv", "tex"].map(|of| format!("{layout}.{of}")));
+    let names: Vec<String> = names.collect();
+    let path = |name: &String| folder.join(format!("{name}.j2")).to_str().unwrap().to_owned();
+    let paths: Vec<String> = names.iter().map(path).collect();
+    let dir = tempfile::tempdir().unwrap();
+    report(dir.path(), rows, &settings(&paths.iter().map(String::as_str).collect::<Vec<_>>())).unwrap();
+    names.into_iter().map(|name| (name.clone(), read(dir.path(), &name))).collect()
+}
+
+#[test]
+fn the_papers_tables_have_its_words_in_every_format() {
+    let found = papers_layouts(&rows());
+    let expected = "\
+# demo
+
+| bits | method | avg. bits | WikiText2 perplexity |
+| --- | --- | --- | ---: |
+| 16 | Full | – | 32.88 |
+| 3 | GPTQ | 3.000 | 170.60 |
+| 3 | GPTQ g128 minmax damp=0.1 | 3.000 | 150.25 |
+| 3 | TaCQ | 3.102 | 62.00 ± 1.41 |
+
+Shares of right answers in percent, perplexities as they are. ± is the sample standard deviation over 2 seeds.
+";
+    assert_eq!(found["methods.md"], expected);
+    assert!(found["methods.csv"].contains("\n3,TaCQ,3.102,62.00,1.41\n"), "{}", found["methods.csv"]);
+    assert!(
+        found["methods.tex"].contains("\n3 & TaCQ & 3.102 & 62.00 $\\pm$ 1.41 \\\\\n"),
+        "{}",
+        found["methods.tex"]
+    );
+}
+
+#[test]
+fn the_papers_layouts_take_partial_results() {
+    let all = rows();
+    for part in [&all[..], &all[1..], &all[..1], &all[4..], &[]] {
+        for (name, text) in papers_layouts(part) {
+            if name.ends_with(".csv") {
+                // Lines of other lengths than the first are errors.
+                for record in csv::Reader::from_reader(text.as_bytes()).records() {
+                    record.unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
+                }
+            }
+            if name.ends_with(".tex") {
+                let count = |mark: char| text.chars().filter(|c| *c == mark).count();
+                assert_eq!(count('{'), count('}'), "{name}:\n{text}");
+            }
+        }
+    }
 }
 
 #[test]
