@@ -7,7 +7,7 @@ use super::source::{self, SourceProblem};
 use crate::digest::canonical_json;
 use crate::hub::Hub;
 use crate::spec::dataset::{Content, Dataset, Decoding, Measure, Part, Task};
-use crate::spec::experiment::{CalibrationSampling, Each, Method, Quantizer, Tacq};
+use crate::spec::experiment::{Calibration, CalibrationSampling, Each, Method, Quantizer, Tacq};
 use crate::spec::{Experiment, Position, Trial, model_names, trials};
 use crate::stage_key::{StageKey, canonical_params, key_of};
 use crate::store::SourceDigests;
@@ -164,7 +164,12 @@ impl Builder<'_> {
         let mut parts = self.parts(trial);
         parts.push(score.to_string());
         if let Some(reduction) = score.reduction() {
-            inputs.insert(role::GRADIENTS.into(), self.gradients(trial, model, reduction));
+            // Drawn with the same seed, a smaller set is the beginning of a larger one.
+            let n_samples = tacq.gradient_samples.unwrap_or(trial.calibration.n_samples);
+            let mut trial = trial.clone();
+            trial.calibration = Calibration { n_samples, ..trial.calibration };
+            inputs.insert(role::GRADIENTS.into(), self.gradients(&trial, model, reduction));
+            parts.extend(tacq.gradient_samples.map(|n_samples| format!("gradient-samples={n_samples}")));
         }
         if score.needs_uniform() {
             let uniform = self.quantize(trial, model, &tacq.quantizer, bits);
@@ -253,7 +258,8 @@ impl Builder<'_> {
     fn parts(&self, trial: &Trial) -> Vec<String> {
         let mut parts = vec![self.model_names[trial.model].clone()];
         parts.extend(trial.condition_on.clone());
-        if self.experiment.seeds.len() > 1 {
+        parts.extend(trial.calibration.variant(self.experiment.calibration));
+        if self.experiment.has_seeds() {
             parts.extend(trial.seed.map(|s| format!("seed {s}")));
         }
         parts
@@ -281,7 +287,7 @@ impl Builder<'_> {
 
     fn calibration(&mut self, trial: &Trial, model: StageId) -> StageId {
         let name = trial.condition_on.clone().expect("a trial that calibrates names its data set");
-        let settings = &self.experiment.calibration;
+        let settings = trial.calibration;
         let draw = match settings.sampling {
             CalibrationSampling::First => Sampling::First,
             CalibrationSampling::Random => {

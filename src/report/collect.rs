@@ -74,8 +74,14 @@ fn coordinates(experiment: &Experiment, planned: &PlannedTrial, models: &[String
         bits: trial.bits.map_or(BASELINE_BITS, |b| b.get()).into(),
         group_size: method.and_then(|m| m.quantizer().group_size).map(|g| g.get()),
         outlier_ratio: tacq.map(|t| t.outlier_ratio.to_string()),
-        variant: method.and_then(Method::variant),
+        variant: joined(method.and_then(Method::variant), trial.calibration.variant(experiment.calibration)),
     }
+}
+
+/// Both, as far as they are there.
+fn joined(a: Option<String>, b: Option<String>) -> Option<String> {
+    let parts: Vec<String> = a.into_iter().chain(b).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 /// Reads a file of each of the artifacts that are there.

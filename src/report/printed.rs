@@ -49,7 +49,7 @@ pub struct Printed {
     pub outlier_ratio: Option<f64>,
     /// Calibration set.
     pub condition_on: Option<String>,
-    /// Calibration sequences, where they vary.
+    /// Calibration sequences of which gradients were taken, where they vary.
     pub n_samples: Option<u32>,
     /// Task.
     pub task: String,
@@ -121,8 +121,18 @@ impl Printed {
             && self.group_size == *group_size
             && same_ratio
             && (self.condition_on.is_none() || self.condition_on == *condition_on)
-            && self.n_samples.is_none_or(|printed| printed == n_samples)
+            && self.n_samples.is_none_or(|printed| printed == gradient_samples(&group.trial, n_samples))
     }
+}
+
+/// Calibration sequences of which a trial takes gradients: `n_samples`, if its variant does not say otherwise.
+fn gradient_samples(trial: &Coordinates, n_samples: u32) -> u32 {
+    let named = |name: &str| {
+        let words = trial.variant.as_deref().unwrap_or_default().split(' ');
+        let value = words.filter_map(|word| word.strip_prefix(name)?.split('x').next()?.parse().ok()).next();
+        value
+    };
+    named("gradient-samples=").or_else(|| named("calibration=")).unwrap_or(n_samples)
 }
 
 /// Reads printed scores.
@@ -299,6 +309,15 @@ mod tests {
         assert_eq!(of(64), [0.637]);
         assert_eq!(of(16), [0.6316]);
         assert!(of(32).is_empty());
+        for (variant, expected) in [
+            ("gradient-samples=16", 16),
+            ("minmax gradient-samples=64 calibration=256x512", 64),
+            ("calibration=32x2048 first", 32),
+            ("damp=0.1", 128),
+        ] {
+            let trial = Coordinates { variant: Some(variant.to_owned()), ..Coordinates::default() };
+            assert_eq!(gradient_samples(&trial, 128), expected);
+        }
     }
 
     #[test]

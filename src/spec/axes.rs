@@ -1,19 +1,21 @@
-//! The grid → trials, in one order that depends on the order of lists, never on the order of keys.
+//! The sweep → trials, in one order that depends on the order of lists, never on the order of keys.
 
 use super::dataset::Task;
-use super::experiment::{CalibrationSampling, Each, Experiment, Method, TaskChoice};
+use super::experiment::{Calibration, CalibrationSampling, Each, Experiment, Method, Sweep, TaskChoice};
 use super::tasks::matched;
 use std::collections::BTreeMap;
 use tacq_protocol::stage::Score;
 use tacq_protocol::units::{Bits, Seed};
 
-/// One point of the grid. What does not influence its result is absent, so no two trials compute the same.
+/// One point of the sweeps. What does not influence its result is absent, so no two trials compute the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
     /// Index into [`Experiment::models`].
     pub model: usize,
     /// Data set to calibrate on; absent where nothing is calibrated.
     pub condition_on: Option<String>,
+    /// How its calibration set is drawn; as elsewhere in the experiment where nothing is calibrated.
+    pub calibration: Calibration,
     /// Bit width; absent for the 16-bit baseline.
     pub bits: Option<Bits>,
     /// Method; absent for the 16-bit baseline.
@@ -32,49 +34,84 @@ impl Trial {
     }
 }
 
-/// All trials: by model, the baseline first, then by condition_on (none first), bits, method, seed.
+/// All trials: by model, the baseline first, then sweep by sweep, in each by condition_on (none first), bits, method, seed. A
+/// trial that several sweeps have stands where the first has it, with the tasks of all.
 pub fn trials(experiment: &Experiment) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    // A label is made of parts that many trials share.
-    let labelled = |(bits, method): &'_ (Bits, Method)| {
-        (*bits, method.clone(), format!("{}/{bits}-bit", method.label()))
-    };
-    let quantizations: Vec<(Bits, Method, String)> = experiment.quantizations.iter().map(labelled).collect();
+    let mut trials: Vec<Trial> = Vec::new();
     for (model, model_name) in model_names(experiment).iter().enumerate() {
-        let first = trials.len();
-        for condition_on in std::iter::once(None).chain(experiment.condition_on.iter().map(Some)) {
-            let tasks = tasks(condition_on.map(String::as_str), experiment);
-            let place =
-                condition_on.map_or_else(|| model_name.clone(), |name| format!("{model_name}/{name}"));
-            for (bits, method, label) in &quantizations {
-                if method.needs_calibration() != condition_on.is_some() {
-                    continue;
+        let mut of_model: Vec<Trial> = Vec::new();
+        // By label, which says all that a trial is.
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut seeds = Vec::new();
+        for sweep in experiment.sweeps.iter().filter(|sweep| sweep.models.contains(&model)) {
+            add_new(&mut seeds, sweep.seeds.iter().copied());
+            for trial in of_sweep(sweep, model, model_name, experiment) {
+                match known.get(&trial.label) {
+                    Some(&at) => add_new(&mut of_model[at].tasks, trial.tasks),
+                    None => {
+                        known.insert(trial.label.clone(), of_model.len());
+                        of_model.push(trial);
+                    }
                 }
-                let label = format!("{place}/{label}");
-                let by_seed = depends_on_seed(method, experiment);
-                trials.extend(seeded(&label, by_seed, &tasks, experiment).map(|(label, seed, tasks)| {
-                    let (condition_on, method) = (condition_on.cloned(), Some(method.clone()));
-                    Trial { model, condition_on, bits: Some(*bits), method, seed, tasks, label }
-                }));
             }
         }
         if experiment.baseline {
-            let tasks = distinct_tasks(&trials[first..]);
+            let mut tasks = Vec::new();
+            add_new(&mut tasks, of_model.iter().flat_map(|trial| trial.tasks.clone()));
             let label = format!("{model_name}/16-bit");
-            let baseline = seeded(&label, false, &tasks, experiment).map(|(label, seed, tasks)| Trial {
-                model,
-                condition_on: None,
-                bits: None,
-                method: None,
-                seed,
-                tasks,
-                label,
-            });
-            let baseline: Vec<Trial> = baseline.collect();
-            trials.splice(first..first, baseline);
+            trials.extend(seeded(&label, false, &tasks, &seeds, experiment).map(|(label, seed, tasks)| {
+                Trial {
+                    model,
+                    condition_on: None,
+                    calibration: experiment.calibration,
+                    bits: None,
+                    method: None,
+                    seed,
+                    tasks,
+                    label,
+                }
+            }));
+        }
+        trials.append(&mut of_model);
+    }
+    trials
+}
+
+/// The trials of one sweep on one model.
+fn of_sweep(sweep: &Sweep, model: usize, model_name: &str, experiment: &Experiment) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    // A label is made of parts that many trials share.
+    let labelled =
+        |(bits, method): &(Bits, Method)| (*bits, method.clone(), format!("{}/{bits}-bit", method.label()));
+    let quantizations: Vec<(Bits, Method, String)> = sweep.quantizations.iter().map(labelled).collect();
+    for condition_on in std::iter::once(None).chain(sweep.condition_on.iter().map(Some)) {
+        let tasks = tasks(condition_on.map(String::as_str), sweep, experiment);
+        let calibration = if condition_on.is_some() { sweep.calibration } else { experiment.calibration };
+        let parts = condition_on.cloned().into_iter().chain(calibration.variant(experiment.calibration));
+        let place = parts.fold(model_name.to_owned(), |place, part| format!("{place}/{part}"));
+        for (bits, method, label) in &quantizations {
+            if method.needs_calibration() != condition_on.is_some() {
+                continue;
+            }
+            let label = format!("{place}/{label}");
+            let by_seed = depends_on_seed(method, sweep);
+            let seeded = seeded(&label, by_seed, &tasks, &sweep.seeds, experiment);
+            trials.extend(seeded.map(|(label, seed, tasks)| {
+                let (condition_on, method) = (condition_on.cloned(), Some(method.clone()));
+                Trial { model, condition_on, calibration, bits: Some(*bits), method, seed, tasks, label }
+            }));
         }
     }
     trials
+}
+
+/// Adds what is not there yet, in order.
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
 }
 
 /// A trial's labels, seeds and tasks. If what is evaluated depends on the seed, all tasks are repeated with each seed;
@@ -83,27 +120,17 @@ fn seeded(
     label: &str,
     by_seed: bool,
     tasks: &[String],
+    seeds: &[Seed],
     experiment: &Experiment,
-) -> impl Iterator<Item = (String, Option<Seed>, Vec<String>)> {
+) -> impl Iterator<Item = (String, Option<Seed>, Vec<String>)> + use<> {
     let is_sampled = |name: &String| experiment.tasks.get(name).is_some_and(Task::is_sampled);
     let (repeated, single): (Vec<String>, Vec<String>) =
         tasks.iter().cloned().partition(|task| by_seed || is_sampled(task));
-    let seeds = if repeated.is_empty() { &[][..] } else { &experiment.seeds };
+    let seeds = if repeated.is_empty() { &[][..] } else { seeds };
     let single = (!single.is_empty()).then(|| (label.to_owned(), None, single));
     let with_seed = |&seed: &Seed| (format!("{label}/seed {seed}"), Some(seed), repeated.clone());
     let with_seeds: Vec<_> = seeds.iter().map(with_seed).collect();
     single.into_iter().chain(with_seeds)
-}
-
-/// The tasks of some trials, each once, in the order of their first use.
-fn distinct_tasks(trials: &[Trial]) -> Vec<String> {
-    let mut tasks: Vec<String> = Vec::new();
-    for task in trials.iter().flat_map(|trial| &trial.tasks) {
-        if !tasks.contains(task) {
-            tasks.push(task.clone());
-        }
-    }
-    tasks
 }
 
 /// The models' names in labels and tables: the last part of the path or of the repository's name, or all that was
@@ -120,40 +147,36 @@ pub fn model_names(experiment: &Experiment) -> Vec<String> {
     experiment.models.iter().map(name).collect()
 }
 
-fn depends_on_seed(method: &Method, experiment: &Experiment) -> bool {
+fn depends_on_seed(method: &Method, sweep: &Sweep) -> bool {
     let by_calibration =
-        method.needs_calibration() && experiment.calibration.sampling == CalibrationSampling::Random;
+        method.needs_calibration() && sweep.calibration.sampling == CalibrationSampling::Random;
     by_calibration || matches!(method, Method::Tacq(tacq) if tacq.saliency == Score::Random)
 }
 
 /// The tasks and commands of a trial.
-fn tasks(condition_on: Option<&str>, experiment: &Experiment) -> Vec<String> {
+fn tasks(condition_on: Option<&str>, sweep: &Sweep, experiment: &Experiment) -> Vec<String> {
     let commands = experiment.stages.iter().filter(|stage| stage.each == Each::Trial);
-    let mut all = evaluated(condition_on, experiment);
+    let mut all = evaluated(condition_on, sweep, experiment);
     all.extend(commands.map(|stage| stage.name.clone()));
     all
 }
 
 /// The tasks of a trial; one that is conditioned on nothing takes what those of all calibration sets would.
-fn evaluated(condition_on: Option<&str>, experiment: &Experiment) -> Vec<String> {
+fn evaluated(condition_on: Option<&str>, sweep: &Sweep, experiment: &Experiment) -> Vec<String> {
     let of = |choice: &TaskChoice, dataset: &str| -> Vec<String> {
         match choice {
             TaskChoice::Tasks(tasks) => tasks.clone(),
             TaskChoice::Matched => matched(&experiment.tasks, dataset).map(str::to_owned).collect(),
         }
     };
-    let evaluate = &experiment.evaluate;
+    let evaluate = &sweep.evaluate;
     match condition_on {
         Some(dataset) => of(evaluate.of(dataset), dataset),
-        None if experiment.condition_on.is_empty() => of(&evaluate.default, ""),
+        None if sweep.condition_on.is_empty() => of(&evaluate.default, ""),
         None => {
-            let all = experiment.condition_on.iter().flat_map(|dataset| of(evaluate.of(dataset), dataset));
+            let all = sweep.condition_on.iter().flat_map(|dataset| of(evaluate.of(dataset), dataset));
             let mut tasks: Vec<String> = Vec::new();
-            for task in all {
-                if !tasks.contains(&task) {
-                    tasks.push(task);
-                }
-            }
+            add_new(&mut tasks, all);
             tasks
         }
     }

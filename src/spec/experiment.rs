@@ -19,20 +19,14 @@ pub struct Experiment {
     pub path: PathBuf,
     /// Name of the experiment; also of its results folder.
     pub name: String,
-    /// Axis: base models.
+    /// Base models: those that a sweep has.
     pub models: Vec<ModelSource>,
     /// Data sets by name: those that the file declares or names.
     pub datasets: BTreeMap<String, Dataset>,
-    /// Axis: names of the data sets to calibrate on.
-    pub condition_on: Vec<String>,
-    /// Axis: seeds.
-    pub seeds: Vec<Seed>,
-    /// Axes: bit widths, or budgets of bits; and methods, each with one value per parameter. The latter vary fastest.
-    pub quantizations: Vec<(Bits, Method)>,
-    /// How calibration sets are drawn.
+    /// What is swept: products of axes, one after the other.
+    pub sweeps: Vec<Sweep>,
+    /// How calibration sets are drawn where a sweep does not say otherwise.
     pub calibration: Calibration,
-    /// Which tasks each trial is evaluated on.
-    pub evaluate: Evaluate,
     /// Tasks by name: the declared ones, and those of the data sets' own names.
     pub tasks: BTreeMap<String, Task>,
     /// Commands of the user's own, each after those that it needs.
@@ -43,6 +37,32 @@ pub struct Experiment {
     pub report: Report,
     /// How it is executed.
     pub run: RunSettings,
+}
+
+/// A product of axes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sweep {
+    /// Axis: indices into [`Experiment::models`].
+    pub models: Vec<usize>,
+    /// Axis: names of the data sets to calibrate on.
+    pub condition_on: Vec<String>,
+    /// Axes: bit widths, or budgets of bits; and methods, each with one value per parameter. The latter vary fastest.
+    pub quantizations: Vec<(Bits, Method)>,
+    /// Axis: seeds.
+    pub seeds: Vec<Seed>,
+    /// How calibration sets are drawn.
+    pub calibration: Calibration,
+    /// Which tasks each trial is evaluated on.
+    pub evaluate: Evaluate,
+}
+
+impl Experiment {
+    /// Whether trials can differ in their seeds.
+    pub fn has_seeds(&self) -> bool {
+        let mut seeds = self.sweeps.iter().flat_map(|sweep| &sweep.seeds);
+        let first = seeds.next();
+        seeds.any(|seed| Some(seed) != first)
+    }
 }
 
 /// A base model.
@@ -83,6 +103,8 @@ pub struct Tacq {
     pub outlier_ratio: OutlierRatio,
     /// What ranks the weights.
     pub saliency: Score,
+    /// Sequences of which gradients are taken, where these are not those that the quantizer sees.
+    pub gradient_samples: Option<NSamples>,
     /// How the other weights are quantized; also, without the mask, the quantization that saliency contrasts with.
     pub quantizer: Quantizer,
 }
@@ -96,6 +118,17 @@ pub struct Calibration {
     pub seq_len: SeqLen,
     /// Which windows of the text.
     pub sampling: CalibrationSampling,
+}
+
+impl Calibration {
+    /// How these sets differ from the ones that an experiment has elsewhere: `calibration=16x512`.
+    pub fn variant(self, elsewhere: Calibration) -> Option<String> {
+        let Calibration { n_samples, seq_len, sampling } = self;
+        (self != elsewhere).then(|| {
+            let first = if sampling == CalibrationSampling::First { " first" } else { "" };
+            format!("calibration={n_samples}x{seq_len}{first}")
+        })
+    }
 }
 
 /// Which windows of a text are used.

@@ -50,6 +50,8 @@ pub fn parse_str(path: &Path, text: &str, sets: &[String]) -> Result<Experiment,
         _ => {
             assert!(!diagnostics.is_empty(), "an experiment is refused only with a reason");
             diagnostics.sort_by(|a, b| (a.position, &a.at).cmp(&(b.position, &b.at)));
+            // What holds for all grids is checked for each.
+            diagnostics.dedup();
             Err(SpecErrors { path: path.to_owned(), diagnostics })
         }
     }
@@ -92,7 +94,10 @@ mod tests {
     #[test]
     fn the_last_set_of_a_key_counts() {
         let experiment = parse(TEXT, &["sweep.bits=[2, 4]", "sweep.bits=8", "model=/a b/c=d"]).unwrap();
-        assert_eq!(experiment.quantizations.iter().map(|(bits, _)| bits.get()).collect::<Vec<_>>(), [8]);
+        assert_eq!(
+            experiment.sweeps[0].quantizations.iter().map(|(bits, _)| bits.get()).collect::<Vec<_>>(),
+            [8]
+        );
         assert_eq!(experiment.models[0].location, Location::Local("/a b/c=d".into()));
     }
 

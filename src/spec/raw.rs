@@ -24,8 +24,8 @@ record! {
         @required name: Spanned<ExperimentName>,
         /// The base model, or a list of them (an axis): a folder, or `org/name[@revision]` of the Hugging Face hub.
         @required model: List<FilePath>,
-        /// The axes; the grid is their product.
-        @required sweep: Sweep,
+        /// The axes; the grid is their product. Or a list of such grids: what several have is computed once.
+        @required sweep: List<Sweep>,
         /// Data to calibrate and evaluate on, by a name of your choice; and where the files of built-in data sets (c4,
         /// gsm8k, mmlu, mmlu_humanities, mmlu_social_sciences, mmlu_stem, ptb, spider, wikitext2) lie.
         datasets: Names<Dataset>,
@@ -50,8 +50,10 @@ record! {
 }
 
 record! {
-    /// The axes of the grid. Each value is a scalar or a list.
+    /// The axes of a grid. Each value is a scalar or a list.
     Sweep is "a mapping of axes" {
+        /// Base models of this grid, in place of the experiment's.
+        model: List<FilePath>,
         /// Names of the data sets to calibrate on.
         condition_on: List<Name>,
         /// Bits per quantized weight. Either these or a budget.
@@ -62,6 +64,10 @@ record! {
         seed: List<Seed>,
         /// Quantization methods: rtn, gptq, spqr, slim_llm, awq, squeezellm, tacq; alone or with parameters, which may be lists.
         @required methods: List<Method>,
+        /// How calibration sets of this grid are drawn: what differs from the experiment's.
+        calibration: Calibration,
+        /// Tasks of each trial of this grid, in place of the experiment's.
+        evaluate: Spanned<Evaluate>,
     }
 }
 

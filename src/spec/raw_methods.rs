@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use tacq_protocol::stage::{Grid, Order, Rounding, Score};
 use tacq_protocol::units::{
-    Bits, BlockSize, Damp, GroupSize, OutlierRatio, SalienceWeight, SparseRatio, Threshold,
+    Bits, BlockSize, Damp, GroupSize, NSamples, OutlierRatio, SalienceWeight, SparseRatio, Threshold,
 };
 
 record! {
@@ -103,6 +103,8 @@ record! {
         outlier_ratio: List<OutlierRatio>,
         /// What ranks the weights. Default: tacq.
         saliency: List<Score>,
+        /// Calibration sequences of which gradients are taken; the quantizer sees all n_samples. Default: n_samples.
+        gradient_samples: List<NSamples>,
         /// How the other weights are quantized. Default: gptq.
         quantizer: List<Rounding>,
         /// Columns that share a scale and zero point, or `row`. Default: row.

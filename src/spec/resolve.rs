@@ -6,7 +6,7 @@ use super::datasets;
 use super::declared::Declared;
 use super::evaluate::{self, Context};
 use super::experiment::{
-    Calibration, CalibrationSampling, Evaluate, Experiment, ModelSource, Report, TaskChoice,
+    Calibration, CalibrationSampling, Experiment, ModelSource, Report, Sweep, TaskChoice,
 };
 use super::location::Location;
 use super::methods::{self, Sizes};
@@ -26,7 +26,7 @@ pub const DEFAULT_TEMPLATE: &str = "table.md.j2";
 
 /// Resolves an experiment. Whatever is wrong is reported; then there may be no result.
 pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option<Experiment> {
-    let calibration = calibration(raw.calibration.given().unwrap_or_default());
+    let calibration = calibration(raw.calibration.given().unwrap_or_default(), default_calibration());
     let datasets_known = !matches!(raw.datasets, Field::Invalid);
     let datasets = raw.datasets.given();
     let in_file = names_of(datasets.as_ref(), reader);
@@ -36,57 +36,49 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     let stages = stages::declare(raw.stages, &declared.tasks.keys().cloned().collect(), reader);
 
     let name = raw.name.given().map(|name| name.value.0);
-    let models = raw.model.given().map(|list| models(list, reader));
-    let sweep = raw.sweep.given();
-    let has_sweep = sweep.is_some();
-    let sweep = sweep.unwrap_or_default();
-    let sweep_place = sweep.place.clone();
-    let by_budget = sweep.budget.is_present();
-    let sizes = if has_sweep { sizes(sweep.bits, sweep.budget, &sweep_place, reader) } else { None };
-    let seeds = match sweep.seed.given() {
-        Some(list) => values(reader.distinct(list)),
-        None => vec![Seed::new(0).expect("0 is a seed")],
-    };
-    let methods = sweep.methods.given();
-    let quantizations = methods.map(|methods| methods::expand(methods, by_budget, sizes, reader));
-
-    let has_condition = sweep.condition_on.is_present();
-    if let (false, Some(quantizations)) = (has_condition, &quantizations)
-        && let Some((_, method)) = quantizations.iter().find(|(_, method)| method.needs_calibration())
-    {
-        let message = format!("the key `condition_on` is missing: {} needs a calibration set", method.name());
-        let hint = "name a data set: `condition_on: NAME`".to_owned();
-        reader.report_with(&sweep_place, message, Some(hint));
-    }
-    let condition_on = sweep.condition_on.given().map(|list| reader.distinct(list)).unwrap_or_default();
-    check_condition(&condition_on, &declared, reader);
-    let context =
-        Context { has_condition, condition_on: &condition_on, declared: &declared, experiment: &raw.place };
+    let mut known = Vec::new();
+    let models = raw.model.given().map(|list| models(list, &mut known, reader));
     let evaluate_position = match &raw.evaluate {
         Field::Given(evaluate) => evaluate.place.position,
         Field::Absent | Field::Invalid => raw.place.position,
     };
-    let evaluate = evaluate::evaluate(raw.evaluate, &context, reader);
+    let sweeps = raw.sweep.given().map(|list| list.items).unwrap_or_default();
+    let has_sweeps = !sweeps.is_empty();
+    let mut resolver = SweepResolver {
+        models,
+        known,
+        calibration,
+        evaluate: raw.evaluate,
+        declared: &declared,
+        experiment: &raw.place,
+        conditions: Vec::new(),
+    };
+    // Without a sweep the rest is checked all the same.
+    let sweeps = if has_sweeps {
+        sweeps
+    } else {
+        vec![Spanned { value: raw::Sweep::default(), place: Place::default() }]
+    };
+    let sweeps: Vec<Option<Sweep>> =
+        sweeps.into_iter().map(|sweep| resolver.sweep(sweep.value, has_sweeps, reader)).collect();
+    let SweepResolver { known: models, conditions, .. } = resolver;
 
     let report = report(raw.report.given().unwrap_or_default(), name.as_deref().unwrap_or_default(), reader);
     for (name, dataset) in &mut declared.datasets {
-        let condition = condition_on.iter().find(|condition| condition.value.0 == *name);
+        let condition = conditions.iter().find(|condition| condition.value.0 == *name);
         let position = condition.map_or(evaluate_position, |condition| condition.place.position);
         if let Some(dataset) = dataset {
             datasets::named_at(name, dataset, position);
         }
     }
-    let condition_on: Vec<String> = condition_on.into_iter().map(|name| name.value.0).collect();
-    let evaluate = evaluate?;
-    let (datasets, tasks) = named(declared, &condition_on, &evaluate);
+    let sweeps = sweeps.into_iter().collect::<Option<Vec<Sweep>>>()?;
+    let (datasets, tasks) = named(declared, &sweeps);
+    let (models, sweeps) = used(models, sweeps);
     Some(Experiment {
         path: path.to_owned(),
-        models: models?,
-        condition_on,
-        seeds,
-        quantizations: quantizations?,
+        models,
+        sweeps,
         calibration,
-        evaluate,
         tasks,
         datasets,
         stages,
@@ -95,6 +87,81 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         run: RunSettings::new(raw.run.given().unwrap_or_default(), reader),
         name: name?,
     })
+}
+
+/// What sweeps are resolved against, and what they have in common.
+struct SweepResolver<'a> {
+    /// Those of sweeps that name none; nothing if they are wrong.
+    models: Option<Vec<usize>>,
+    /// All models so far.
+    known: Vec<ModelSource>,
+    calibration: Calibration,
+    evaluate: Field<Spanned<raw::Evaluate>>,
+    declared: &'a Declared,
+    experiment: &'a Place,
+    /// All data sets conditioned on so far.
+    conditions: Vec<Spanned<Name>>,
+}
+
+impl SweepResolver<'_> {
+    /// Resolves a sweep; nothing if something in it is wrong, which is reported. `is_there`: whether it was written.
+    fn sweep(&mut self, sweep: raw::Sweep, is_there: bool, reader: &mut Reader) -> Option<Sweep> {
+        let place = sweep.place.clone();
+        let by_budget = sweep.budget.is_present();
+        let sizes = if is_there { sizes(sweep.bits, sweep.budget, &place, reader) } else { None };
+        let has_sizes = sizes.is_some();
+        let seeds = match sweep.seed.given() {
+            Some(list) => values(reader.distinct(list)),
+            None => vec![Seed::new(0).expect("0 is a seed")],
+        };
+        let methods = sweep.methods.given();
+        let quantizations = methods.map(|methods| methods::expand(methods, by_budget, sizes, reader));
+        let has_condition = sweep.condition_on.is_present();
+        if let (false, Some(quantizations)) = (has_condition, &quantizations)
+            && let Some((_, method)) = quantizations.iter().find(|(_, method)| method.needs_calibration())
+        {
+            let message =
+                format!("the key `condition_on` is missing: {} needs a calibration set", method.name());
+            let hint = "name a data set: `condition_on: NAME`".to_owned();
+            reader.report_with(&place, message, Some(hint));
+        }
+        let condition_on = sweep.condition_on.given().map(|list| reader.distinct(list)).unwrap_or_default();
+        check_condition(&condition_on, self.declared, reader);
+        let context = Context {
+            has_condition,
+            condition_on: &condition_on,
+            declared: self.declared,
+            experiment: self.experiment,
+        };
+        let evaluate = match sweep.evaluate {
+            Field::Absent => self.evaluate.clone(),
+            own => own,
+        };
+        let evaluate = evaluate::evaluate(evaluate, &context, reader);
+        let models = match sweep.model {
+            Field::Absent => self.models.clone(),
+            own => own.given().map(|list| models(list, &mut self.known, reader)),
+        };
+        let calibration = match sweep.calibration.given() {
+            Some(own) => calibration(own, self.calibration),
+            None => self.calibration,
+        };
+        self.conditions.extend(condition_on.iter().cloned());
+        let condition_on = condition_on.into_iter().map(|name| name.value.0).collect();
+        let quantizations = quantizations.filter(|_| has_sizes)?;
+        Some(Sweep { models: models?, condition_on, quantizations, seeds, calibration, evaluate: evaluate? })
+    }
+}
+
+/// The models that a sweep has, and the sweeps with their places among these.
+fn used(models: Vec<ModelSource>, mut sweeps: Vec<Sweep>) -> (Vec<ModelSource>, Vec<Sweep>) {
+    let is_used = |index: &usize| sweeps.iter().any(|sweep| sweep.models.contains(index));
+    let kept: Vec<usize> = (0..models.len()).filter(is_used).collect();
+    for index in sweeps.iter_mut().flat_map(|sweep| &mut sweep.models) {
+        *index = kept.binary_search(index).expect("it is used");
+    }
+    let models = models.into_iter().enumerate().filter(|(index, _)| kept.binary_search(index).is_ok());
+    (models.map(|(_, model)| model).collect(), sweeps)
 }
 
 /// The bit widths or budgets of the sweep, of which there must be one; nothing if they are wrong.
@@ -131,21 +198,19 @@ fn names_of(datasets: Option<&Names<raw::Dataset>>, reader: &mut Reader) -> BTre
 }
 
 /// The data sets and tasks that the file declares or names, without the other built-in ones.
-fn named(
-    declared: Declared,
-    condition_on: &[String],
-    evaluate: &Evaluate,
-) -> (BTreeMap<String, Dataset>, BTreeMap<String, Task>) {
+fn named(declared: Declared, sweeps: &[Sweep]) -> (BTreeMap<String, Dataset>, BTreeMap<String, Task>) {
     let Declared { datasets, tasks, in_file, .. } = declared;
-    let choices = std::iter::once(&evaluate.default).chain(evaluate.by_condition.values());
+    let choices = sweeps.iter().flat_map(|Sweep { evaluate, .. }| {
+        std::iter::once(&evaluate.default).chain(evaluate.by_condition.values())
+    });
     let evaluated: BTreeSet<&String> = choices
         .flat_map(|choice| match choice {
             TaskChoice::Matched => &[][..],
             TaskChoice::Tasks(tasks) => tasks,
         })
         .collect();
-    let is_named =
-        |name: &String| in_file.contains(name) || evaluated.contains(name) || condition_on.contains(name);
+    let is_condition = |name: &String| sweeps.iter().any(|sweep| sweep.condition_on.contains(name));
+    let is_named = |name: &String| in_file.contains(name) || evaluated.contains(name) || is_condition(name);
     let tasks: BTreeMap<String, Task> = tasks
         .into_iter()
         .filter_map(|(name, task)| Some((name, task?)))
@@ -165,17 +230,22 @@ pub fn values<T>(items: Vec<Spanned<T>>) -> Vec<T> {
     items.into_iter().map(|item| item.value).collect()
 }
 
-fn models(list: List<FilePath>, reader: &mut Reader) -> Vec<ModelSource> {
-    let mut models: Vec<ModelSource> = Vec::new();
+/// The places of models among all that are `known`; new ones are added.
+fn models(list: List<FilePath>, known: &mut Vec<ModelSource>, reader: &mut Reader) -> Vec<usize> {
+    let mut models: Vec<usize> = Vec::new();
     for Spanned { value: FilePath(text), place } in list.items {
         let location = Location::of_model(&text);
         // `/a/b/` and `/a/./b` are `/a/b`: components of paths compare so.
-        if let Some(same) = models.iter().find(|model| model.location == location) {
-            let message = format!("the same model as `{}`", same.text);
+        let index = known.iter().position(|model| model.location == location).unwrap_or(known.len());
+        if models.contains(&index) {
+            let message = format!("the same model as `{}`", known[index].text);
             reader.report_with(&place, message, Some("remove one of them".to_owned()));
             continue;
         }
-        models.push(ModelSource { text, location, position: place.position });
+        if index == known.len() {
+            known.push(ModelSource { text, location, position: place.position });
+        }
+        models.push(index);
     }
     models
 }
@@ -197,11 +267,20 @@ fn check_condition(condition_on: &[Spanned<Name>], declared: &Declared, reader: 
     }
 }
 
-fn calibration(raw: raw::Calibration) -> Calibration {
+/// How calibration sets are drawn; what is not written is as in `elsewhere`.
+fn calibration(raw: raw::Calibration, elsewhere: Calibration) -> Calibration {
     Calibration {
-        n_samples: raw.n_samples.given().unwrap_or(NSamples::new(128).expect("in range")),
-        seq_len: raw.seq_len.given().unwrap_or(SeqLen::new(2048).expect("in range")),
-        sampling: raw.sampling.given().unwrap_or(CalibrationSampling::Random),
+        n_samples: raw.n_samples.given().unwrap_or(elsewhere.n_samples),
+        seq_len: raw.seq_len.given().unwrap_or(elsewhere.seq_len),
+        sampling: raw.sampling.given().unwrap_or(elsewhere.sampling),
+    }
+}
+
+fn default_calibration() -> Calibration {
+    Calibration {
+        n_samples: NSamples::new(128).expect("in range"),
+        seq_len: SeqLen::new(2048).expect("in range"),
+        sampling: CalibrationSampling::Random,
     }
 }
 

@@ -43,6 +43,14 @@ const FILES: [&str; 22] = [
     "own.test.txt",
 ];
 
+/// Models of the hub that experiments of the paper name.
+const MODELS: [&str; 4] = [
+    "meta-llama/Meta-Llama-3-8B-Instruct",
+    "meta-llama/Meta-Llama-3-8B",
+    "Qwen/Qwen2.5-7B-Instruct",
+    "Qwen/Qwen2.5-32B-Instruct",
+];
+
 const QUESTIONS: &str = r#"[{"db_id": "wta_1", "question": "?"}, {"db_id": "pets_1"}]"#;
 
 pub struct Data {
@@ -83,6 +91,22 @@ impl Data {
     /// The plan of an experiment whose data lies in these files.
     pub fn plan_of(&self, path: &Path, text: &str) -> Plan {
         self.plan_with(path, text, &self.sets())
+    }
+
+    /// The plan of an experiment file that comes with the program: each model of the hub is a folder here, its own one.
+    pub fn plan_shipped(&self, name: &str) -> Plan {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments").join(name);
+        let mut text = fs::read_to_string(&path).expect("readable");
+        for (seed, model) in (1..).zip(MODELS) {
+            let folder = self.root.join(model.replace('/', "--"));
+            if !folder.exists() {
+                random_llama(&folder, &Size::TINY, seed).expect("a model");
+            }
+            text = text.replace(&format!("model: {model}\n"), &format!("model: {}\n", folder.display()));
+        }
+        let sets: Vec<String> = self.sets().into_iter().filter(|set| !set.starts_with("model=")).collect();
+        let sets = if text.contains(&self.root.display().to_string()) { sets } else { self.sets() };
+        self.plan_with(&path, &text, &sets)
     }
 
     /// The plan of an experiment whose data lies where it is published.

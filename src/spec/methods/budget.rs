@@ -145,7 +145,12 @@ mod tests {
             for group_size in [None, Some(128), Some(1024)] {
                 let quantizer = gptq(group_size);
                 let outlier_ratio = "1".parse().unwrap();
-                let tacq = Method::Tacq(Tacq { outlier_ratio, saliency: Score::Tacq, quantizer });
+                let tacq = Method::Tacq(Tacq {
+                    outlier_ratio,
+                    saliency: Score::Tacq,
+                    gradient_samples: None,
+                    quantizer,
+                });
                 let (bits, Method::Tacq(tacq)) = fit(tacq, avg_bits).unwrap() else { unreachable!() };
                 is_met(bits, tacq.outlier_ratio.to_f64(), group_size.map_or(0.0, |cols| 32.0 / cols as f64));
             }

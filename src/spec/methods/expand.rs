@@ -234,6 +234,18 @@ fn tacq(raw: raw::Tacq, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
         false => raw.outlier_ratio.given().map(|list| values(reader.distinct(list))).unwrap_or_default(),
     };
     let scores = chosen(raw.saliency, Score::Tacq, reader);
+    let gradient_samples = match place_of(&raw.gradient_samples).cloned() {
+        None => vec![None],
+        Some(place) => {
+            if let Some(score) = scores.iter().find(|score| score.reduction().is_none()) {
+                let message = format!("saliency `{score}` takes no gradients");
+                let hint = "remove `gradient_samples`, or write such saliencies as a method of their own";
+                reader.report_with(&place, message, Some(hint.to_owned()));
+            }
+            let list = raw.gradient_samples.given();
+            list.map(|list| values(reader.distinct(list))).unwrap_or_default().into_iter().map(Some).collect()
+        }
+    };
     let roundings = chosen(raw.quantizer, Rounding::Gptq, reader);
     if !roundings.contains(&Rounding::Gptq) {
         let gptq_only = [
@@ -253,20 +265,25 @@ fn tacq(raw: raw::Tacq, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
     let grids = Grids::new(raw.group_size, raw.grid, reader);
     let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, raw.static_groups);
     let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, &grids, reader);
-    let counts = [ratios.len(), scores.len(), roundings.len(), grids.count(), loops.count()];
+    let samples = gradient_samples.len();
+    let counts = [ratios.len(), scores.len(), samples, roundings.len(), grids.count(), loops.count()];
     if !product(counts, &raw.place, reader) {
         return Vec::new();
     }
     let mut methods = Vec::new();
     for &outlier_ratio in &ratios {
         for &saliency in &scores {
-            for &rounding in &roundings {
-                let quantizers = match rounding {
-                    Rounding::Rtn => grids.quantizers(&[RoundingParams::Rtn]),
-                    Rounding::Gptq => grids.quantizers(&loops.gptq()),
-                };
-                let tacq = |quantizer| Method::Tacq(Tacq { outlier_ratio, saliency, quantizer });
-                methods.extend(quantizers.into_iter().map(tacq));
+            for &gradient_samples in &gradient_samples {
+                for &rounding in &roundings {
+                    let quantizers = match rounding {
+                        Rounding::Rtn => grids.quantizers(&[RoundingParams::Rtn]),
+                        Rounding::Gptq => grids.quantizers(&loops.gptq()),
+                    };
+                    let tacq = |quantizer| {
+                        Method::Tacq(Tacq { outlier_ratio, saliency, gradient_samples, quantizer })
+                    };
+                    methods.extend(quantizers.into_iter().map(tacq));
+                }
             }
         }
     }

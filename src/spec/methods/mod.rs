@@ -62,6 +62,9 @@ impl Method {
     pub fn variant(&self) -> Option<String> {
         let mut parts = Vec::new();
         let Quantizer { rounding, grid, .. } = self.quantizer();
+        if let Method::Tacq(Tacq { gradient_samples: Some(n_samples), .. }) = self {
+            parts.push(format!("gradient-samples={n_samples}"));
+        }
         if matches!(self, Method::Tacq(_)) && *rounding == RoundingParams::Rtn {
             parts.push("on rtn".to_owned());
         }
