@@ -416,6 +416,8 @@ pub enum Score {
     Fisher,
     /// Signed gradients summed before the absolute value: abs(W) · abs(Σg) · abs(W − Ŵ)
     Signed,
+    /// Signed gradients summed, alone: abs(Σg), table 5's sample gradient
+    SignedGrad,
     /// Σabs(g)
     AbsGrad,
     /// Magnitude-sharpened gradient: abs(W) · Σabs(g)
@@ -428,11 +430,12 @@ pub enum Score {
 
 impl Score {
     /// All scores.
-    pub const ALL: [Score; 8] = [
+    pub const ALL: [Score; 9] = [
         Score::Tacq,
         Score::Weight,
         Score::Fisher,
         Score::Signed,
+        Score::SignedGrad,
         Score::AbsGrad,
         Score::Msg,
         Score::Qal,
@@ -444,7 +447,7 @@ impl Score {
         match self {
             Score::Tacq | Score::AbsGrad | Score::Msg | Score::Qal => Some(Reduction::Abs),
             Score::Fisher => Some(Reduction::Square),
-            Score::Signed => Some(Reduction::Signed),
+            Score::Signed | Score::SignedGrad => Some(Reduction::Signed),
             Score::Weight | Score::Random => None,
         }
     }
@@ -461,6 +464,7 @@ impl Score {
             Score::Weight => "weight",
             Score::Fisher => "fisher",
             Score::Signed => "signed",
+            Score::SignedGrad => "signed_grad",
             Score::AbsGrad => "abs_grad",
             Score::Msg => "msg",
             Score::Qal => "qal",

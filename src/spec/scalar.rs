@@ -211,7 +211,7 @@ keywords! {
     };
     DType is "a number format" { "f32" => F32, "tf32" => Tf32, "bf16" => Bf16 };
     Score is "a saliency" {
-        "tacq" => Tacq, "weight" => Weight, "fisher" => Fisher, "signed" => Signed, "abs_grad" => AbsGrad,
+        "tacq" => Tacq, "weight" => Weight, "fisher" => Fisher, "signed" => Signed, "signed_grad" => SignedGrad, "abs_grad" => AbsGrad,
         "msg" => Msg, "qal" => Qal, "random" => Random
     };
 }

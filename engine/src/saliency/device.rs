@@ -30,7 +30,7 @@ pub fn scores_on_device(score: Score, inputs: &DeviceInputs) -> Result<Tensor> {
     let scores = match score {
         Score::Tacq | Score::Signed => weights()?.f_mul_(&gradients()?)?.f_mul_(&change()?)?,
         Score::Weight => weights()?,
-        Score::Fisher | Score::AbsGrad => gradients()?,
+        Score::Fisher | Score::SignedGrad | Score::AbsGrad => gradients()?,
         Score::Msg => weights()?.f_mul_(&gradients()?)?,
         Score::Qal => gradients()?.f_mul_(&change()?)?,
         Score::Random => unreachable!("random scores are made on the host"),

@@ -31,7 +31,7 @@ pub fn scores(score: Score, tensor: &str, inputs: &ScoreInputs<'_>) -> Result<Ve
         // Σ|g| and |Σg| differ in the statistic; the product is the same.
         Score::Tacq | Score::Signed => w[i].abs() * g[i].abs() * (w[i] - q[i]).abs(),
         Score::Weight => w[i].abs(),
-        Score::Fisher | Score::AbsGrad => g[i].abs(),
+        Score::Fisher | Score::SignedGrad | Score::AbsGrad => g[i].abs(),
         Score::Msg => w[i].abs() * g[i].abs(),
         Score::Qal => g[i].abs() * (w[i] - q[i]).abs(),
         Score::Random => uniform(seed, first + i as u64),
@@ -74,6 +74,7 @@ mod tests {
             (Score::Signed, [4.0, 6.0, 0.0]),
             (Score::Weight, [2.0, 3.0, 0.5]),
             (Score::Fisher, [4.0, 8.0, 16.0]),
+            (Score::SignedGrad, [4.0, 8.0, 16.0]),
             (Score::AbsGrad, [4.0, 8.0, 16.0]),
             (Score::Msg, [8.0, 24.0, 8.0]),
             (Score::Qal, [2.0, 2.0, 0.0]),

@@ -107,7 +107,7 @@ impl<'a> Sources<'a> {
 
     /// Whether the score looks at the weights.
     fn needs_weights(&self) -> bool {
-        !matches!(self.score, Score::Fisher | Score::AbsGrad | Score::Random)
+        !matches!(self.score, Score::Fisher | Score::SignedGrad | Score::AbsGrad | Score::Random)
     }
 
     /// [`Self::scores`] on a CUDA device.
