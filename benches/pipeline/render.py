@@ -68,7 +68,8 @@ def section(setting, device, lines):
     if is_full:
         header += ["faster than the reference", "share of the floor", "goal"]
     if setting["layers"]:
-        header.append(f"all {SHAPES[setting['shape']]['num_hidden_layers']} blocks")
+        count = SHAPES.get(setting["shape"], {}).get("num_hidden_layers", "")
+        header.append(f"all {count} blocks")
     header += ["GPU GiB", "host GiB"]
     said = ", ".join(f"{key} {value}" for key, value in setting.items() if value is not None)
     made = sorted({(line["date"], line["commit"]) for line in lines})
@@ -85,7 +86,7 @@ def section(setting, device, lines):
 
 def all_blocks(setting, step, measured):
     """Seconds that a step would take with all of the shape's blocks, from those that were run."""
-    if step.kind not in ("gradients", "quantize"):
+    if step.kind not in ("gradients", "quantize") or setting["shape"] not in SHAPES:
         return "—"
     times = []
     for line in measured:

@@ -121,16 +121,15 @@ impl Printed {
             && self.group_size == *group_size
             && same_ratio
             && (self.condition_on.is_none() || self.condition_on == *condition_on)
-            && self.n_samples.is_none_or(|printed| printed == gradient_samples(&group.trial, n_samples))
+            && self.n_samples.unwrap_or(n_samples) == gradient_samples(&group.trial, n_samples)
     }
 }
 
 /// Calibration sequences of which a trial takes gradients: `n_samples`, if its variant does not say otherwise.
 fn gradient_samples(trial: &Coordinates, n_samples: u32) -> u32 {
     let named = |name: &str| {
-        let words = trial.variant.as_deref().unwrap_or_default().split(' ');
-        let value = words.filter_map(|word| word.strip_prefix(name)?.split('x').next()?.parse().ok()).next();
-        value
+        let mut words = trial.variant.as_deref().unwrap_or_default().split(' ');
+        words.find_map(|word| word.strip_prefix(name)?.split('x').next()?.parse().ok())
     };
     named("gradient-samples=").or_else(|| named("calibration=")).unwrap_or(n_samples)
 }

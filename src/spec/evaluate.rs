@@ -15,6 +15,8 @@ pub struct Context<'a> {
     pub has_condition: bool,
     /// The data sets conditioned on.
     pub condition_on: &'a [Spanned<Name>],
+    /// Those that may be named: of a choice that several sweeps share, the data sets of all.
+    pub named: &'a [Spanned<Name>],
     /// Data sets and tasks.
     pub declared: &'a Declared,
     /// Where `evaluate` would stand if it is absent.
@@ -59,11 +61,11 @@ fn by_condition(
         reader.report_with(place, message, Some("write `evaluate: all`".to_owned()));
         return None;
     }
-    let conditions = || context.condition_on.iter().map(|name| name.value.0.as_str());
+    let conditions = || context.named.iter().map(|name| name.value.0.as_str());
     let mut by_condition = BTreeMap::new();
     let mut is_right = true;
     for (Spanned { value: name, place }, choice) in named {
-        let at: Vec<_> = context.condition_on.iter().filter(|c| c.value.0 == name).cloned().collect();
+        let at: Vec<_> = context.named.iter().filter(|c| c.value.0 == name).cloned().collect();
         if at.is_empty() {
             let message = format!(
                 "`{name}` is not in sweep.condition_on, which has {}",

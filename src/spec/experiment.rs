@@ -168,6 +168,15 @@ impl Evaluate {
         Evaluate { default: choice, by_condition: BTreeMap::new() }
     }
 
+    /// The tasks that are named.
+    pub fn named(&self) -> impl Iterator<Item = &String> {
+        let choices = std::iter::once(&self.default).chain(self.by_condition.values());
+        choices.flat_map(|choice| match choice {
+            TaskChoice::Matched => &[][..],
+            TaskChoice::Tasks(tasks) => tasks,
+        })
+    }
+
     /// The choice for a data set conditioned on.
     pub fn of(&self, condition_on: &str) -> &TaskChoice {
         self.by_condition.get(condition_on).unwrap_or(&self.default)

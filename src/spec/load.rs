@@ -49,7 +49,7 @@ pub fn parse_str(path: &Path, text: &str, sets: &[String]) -> Result<Experiment,
         Some(experiment) if diagnostics.is_empty() => Ok(experiment),
         _ => {
             assert!(!diagnostics.is_empty(), "an experiment is refused only with a reason");
-            diagnostics.sort_by(|a, b| (a.position, &a.at).cmp(&(b.position, &b.at)));
+            diagnostics.sort_by(|a, b| (a.position, &a.at, &a.message).cmp(&(b.position, &b.at, &b.message)));
             // What holds for all grids is checked for each.
             diagnostics.dedup();
             Err(SpecErrors { path: path.to_owned(), diagnostics })

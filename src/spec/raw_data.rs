@@ -247,6 +247,11 @@ pub enum Evaluate {
 }
 
 impl Evaluate {
+    /// Whether it means nothing where nothing is conditioned on.
+    pub fn needs_condition(&self) -> bool {
+        !matches!(self, Evaluate::Same(Choice::All | Choice::Tasks(_)))
+    }
+
     /// The key for all data sets that are not named.
     pub const DEFAULT: &str = "default";
 

@@ -4,9 +4,10 @@ use super::builtin;
 use super::dataset::{Dataset, Task};
 use super::datasets;
 use super::declared::Declared;
+use super::error::Position;
 use super::evaluate::{self, Context};
 use super::experiment::{
-    Calibration, CalibrationSampling, Experiment, ModelSource, Report, Sweep, TaskChoice,
+    Calibration, CalibrationSampling, Evaluate, Experiment, Method, ModelSource, Report, Sweep, TaskChoice,
 };
 use super::location::Location;
 use super::methods::{self, Sizes};
@@ -44,6 +45,11 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     };
     let sweeps = raw.sweep.given().map(|list| list.items).unwrap_or_default();
     let has_sweeps = !sweeps.is_empty();
+    let conditions = sweeps.iter().filter_map(|sweep| match &sweep.value.condition_on {
+        Field::Given(list) => Some(list.items.clone()),
+        Field::Absent | Field::Invalid => None,
+    });
+    let conditions: Vec<Spanned<Name>> = conditions.flatten().collect();
     let mut resolver = SweepResolver {
         models,
         known,
@@ -51,7 +57,8 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
         evaluate: raw.evaluate,
         declared: &declared,
         experiment: &raw.place,
-        conditions: Vec::new(),
+        conditions: &conditions,
+        evaluated_at: Vec::new(),
     };
     // Without a sweep the rest is checked all the same.
     let sweeps = if has_sweeps {
@@ -61,12 +68,23 @@ pub fn resolve(raw: raw::Experiment, path: &Path, reader: &mut Reader) -> Option
     };
     let sweeps: Vec<Option<Sweep>> =
         sweeps.into_iter().map(|sweep| resolver.sweep(sweep.value, has_sweeps, reader)).collect();
-    let SweepResolver { known: models, conditions, .. } = resolver;
+    let SweepResolver { known: models, evaluated_at, .. } = resolver;
+    let evaluated_at: BTreeMap<String, Position> = declared
+        .datasets
+        .keys()
+        .filter_map(|dataset| {
+            let is_named = |(named, _): &&(Vec<String>, Position)| {
+                declared.tasks_on(dataset).any(|task| named.iter().any(|name| name == task))
+            };
+            evaluated_at.iter().find(is_named).map(|(_, position)| (dataset.clone(), *position))
+        })
+        .collect();
 
     let report = report(raw.report.given().unwrap_or_default(), name.as_deref().unwrap_or_default(), reader);
     for (name, dataset) in &mut declared.datasets {
         let condition = conditions.iter().find(|condition| condition.value.0 == *name);
-        let position = condition.map_or(evaluate_position, |condition| condition.place.position);
+        let evaluated = evaluated_at.get(name).copied().unwrap_or(evaluate_position);
+        let position = condition.map_or(evaluated, |condition| condition.place.position);
         if let Some(dataset) = dataset {
             datasets::named_at(name, dataset, position);
         }
@@ -99,8 +117,10 @@ struct SweepResolver<'a> {
     evaluate: Field<Spanned<raw::Evaluate>>,
     declared: &'a Declared,
     experiment: &'a Place,
-    /// All data sets conditioned on so far.
-    conditions: Vec<Spanned<Name>>,
+    /// The data sets that any sweep conditions on.
+    conditions: &'a [Spanned<Name>],
+    /// The tasks that sweeps name for themselves, and where.
+    evaluated_at: Vec<(Vec<String>, Position)>,
 }
 
 impl SweepResolver<'_> {
@@ -109,16 +129,14 @@ impl SweepResolver<'_> {
         let place = sweep.place.clone();
         let by_budget = sweep.budget.is_present();
         let sizes = if is_there { sizes(sweep.bits, sweep.budget, &place, reader) } else { None };
-        let has_sizes = sizes.is_some();
         let seeds = match sweep.seed.given() {
             Some(list) => values(reader.distinct(list)),
             None => vec![Seed::new(0).expect("0 is a seed")],
         };
-        let methods = sweep.methods.given();
-        let quantizations = methods.map(|methods| methods::expand(methods, by_budget, sizes, reader));
+        let methods = sweep.methods.given().map(|list| methods::expand(list, by_budget, reader));
         let has_condition = sweep.condition_on.is_present();
-        if let (false, Some(quantizations)) = (has_condition, &quantizations)
-            && let Some((_, method)) = quantizations.iter().find(|(_, method)| method.needs_calibration())
+        if let (false, Some(methods)) = (has_condition, &methods)
+            && let Some(method) = methods.iter().find(|method| method.needs_calibration())
         {
             let message =
                 format!("the key `condition_on` is missing: {} needs a calibration set", method.name());
@@ -127,17 +145,32 @@ impl SweepResolver<'_> {
         }
         let condition_on = sweep.condition_on.given().map(|list| reader.distinct(list)).unwrap_or_default();
         check_condition(&condition_on, self.declared, reader);
+        let is_own = !matches!(sweep.evaluate, Field::Absent);
+        let evaluate = if is_own { sweep.evaluate } else { self.evaluate.clone() };
+        // What all sweeps share may be a choice by the data sets of others.
+        let is_of_others = !is_own
+            && !has_condition
+            && !self.conditions.is_empty()
+            && matches!(&evaluate, Field::Given(shared) if shared.value.needs_condition());
+        let conditions = if is_of_others { self.conditions } else { &condition_on };
         let context = Context {
-            has_condition,
-            condition_on: &condition_on,
+            has_condition: has_condition || is_of_others,
+            condition_on: conditions,
+            named: if is_own { &condition_on } else { self.conditions },
             declared: self.declared,
             experiment: self.experiment,
         };
-        let evaluate = match sweep.evaluate {
-            Field::Absent => self.evaluate.clone(),
-            own => own,
+        let evaluate_position = match &evaluate {
+            Field::Given(evaluate) if is_own => Some(evaluate.place.position),
+            _ => None,
         };
-        let evaluate = evaluate::evaluate(evaluate, &context, reader);
+        let mut evaluate = evaluate::evaluate(evaluate, &context, reader);
+        if is_of_others {
+            evaluate = evaluate.map(|evaluate| self.on_all(&evaluate));
+        }
+        if let (Some(position), Some(evaluate)) = (evaluate_position, &evaluate) {
+            self.evaluated_at.push((evaluate.named().cloned().collect(), position));
+        }
         let models = match sweep.model {
             Field::Absent => self.models.clone(),
             own => own.given().map(|list| models(list, &mut self.known, reader)),
@@ -146,10 +179,26 @@ impl SweepResolver<'_> {
             Some(own) => calibration(own, self.calibration),
             None => self.calibration,
         };
-        self.conditions.extend(condition_on.iter().cloned());
         let condition_on = condition_on.into_iter().map(|name| name.value.0).collect();
-        let quantizations = quantizations.filter(|_| has_sizes)?;
+        let methods: Vec<Method> =
+            methods?.into_iter().map(|method| method.without_default(calibration.n_samples)).collect();
+        let quantizations = methods::at_sizes(&methods, sizes?, reader);
         Some(Sweep { models: models?, condition_on, quantizations, seeds, calibration, evaluate: evaluate? })
+    }
+}
+
+impl SweepResolver<'_> {
+    /// The tasks of all data sets conditioned on, for a sweep that conditions on none.
+    fn on_all(&self, evaluate: &Evaluate) -> Evaluate {
+        let mut all: Vec<String> = Vec::new();
+        for Spanned { value: Name(dataset), .. } in self.conditions {
+            let tasks = match evaluate.of(dataset) {
+                TaskChoice::Matched => self.declared.tasks_on(dataset).map(str::to_owned).collect(),
+                TaskChoice::Tasks(tasks) => tasks.clone(),
+            };
+            all.extend(tasks.into_iter().filter(|task| !all.contains(task)).collect::<Vec<_>>());
+        }
+        Evaluate::same(TaskChoice::Tasks(all))
     }
 }
 
@@ -200,15 +249,7 @@ fn names_of(datasets: Option<&Names<raw::Dataset>>, reader: &mut Reader) -> BTre
 /// The data sets and tasks that the file declares or names, without the other built-in ones.
 fn named(declared: Declared, sweeps: &[Sweep]) -> (BTreeMap<String, Dataset>, BTreeMap<String, Task>) {
     let Declared { datasets, tasks, in_file, .. } = declared;
-    let choices = sweeps.iter().flat_map(|Sweep { evaluate, .. }| {
-        std::iter::once(&evaluate.default).chain(evaluate.by_condition.values())
-    });
-    let evaluated: BTreeSet<&String> = choices
-        .flat_map(|choice| match choice {
-            TaskChoice::Matched => &[][..],
-            TaskChoice::Tasks(tasks) => tasks,
-        })
-        .collect();
+    let evaluated: BTreeSet<&String> = sweeps.iter().flat_map(|sweep| sweep.evaluate.named()).collect();
     let is_condition = |name: &String| sweeps.iter().any(|sweep| sweep.condition_on.contains(name));
     let is_named = |name: &String| in_file.contains(name) || evaluated.contains(name) || is_condition(name);
     let tasks: BTreeMap<String, Task> = tasks

@@ -72,7 +72,7 @@ fn shipped_experiments_have_the_stages_that_they_state() {
         assert_eq!(plan.stages.len(), stated, "{}: {:#?}", path.display(), labels(&plan));
         n += 1;
     }
-    assert_eq!(n, 26);
+    assert_eq!(n, 25);
 }
 
 /// Keys and labels of a shipped experiment's stages.

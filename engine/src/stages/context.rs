@@ -39,6 +39,8 @@ pub struct Context<'a> {
     sink: &'a dyn Sink,
     models: &'a mut ModelCache,
     resumed: bool,
+    /// Which pass through the work this is, where there are several.
+    pass: Option<usize>,
     last_progress: Option<Instant>,
     last_checkpoint: Instant,
     checkpoint_started: Instant,
@@ -62,6 +64,7 @@ impl<'a> Context<'a> {
             sink,
             models,
             resumed: false,
+            pass: None,
             last_progress: None,
             last_checkpoint: Instant::now(),
             checkpoint_started: Instant::now(),
@@ -144,7 +147,13 @@ impl<'a> Context<'a> {
             return;
         }
         self.last_progress = Some(Instant::now());
-        self.sink.send(&Event::Progress { id: self.request.id, done, total, unit: unit.to_owned() });
+        let unit = self.pass.map_or_else(|| unit.to_owned(), |pass| format!("{unit}, pass {pass}"));
+        self.sink.send(&Event::Progress { id: self.request.id, done, total, unit });
+    }
+
+    /// Begins another pass through the same work, which what is told of progress says from now on.
+    pub fn begin_pass(&mut self, nth: usize) {
+        self.pass = Some(nth);
     }
 
     /// Tells a person something in one line.

@@ -25,7 +25,7 @@ pub enum StageError {
     },
     /// A size that is less than what codes and groups take.
     #[error(
-        "{avg_bits} bits per weight are too few: without any outlier there are {least:.4} already; raise the budget, lower the bit width, or enlarge groups"
+        "{avg_bits} bits per weight are too few: without any outlier there are {least:.4} already; raise the budget, or enlarge groups"
     )]
     NoRoom {
         /// The size to be met.

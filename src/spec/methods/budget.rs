@@ -32,7 +32,7 @@ pub fn fit(method: Method, budget: AvgBits) -> Result<(Bits, Method), String> {
             // There is no TaCQ without outliers: a whole number of bits is one bit less for codes.
             let of_groups = of_groups(tacq.quantizer.group_size);
             let least = Decimal::new(1, DECIMALS) * OUTLIER;
-            let (bits, left) = base(size, of_groups + least, "")?;
+            let (bits, left) = base(size, of_groups + least, " beside groups and outliers")?;
             tacq.outlier_ratio = OutlierRatio::new(share(left + least, bits)).map_err(|e| e.to_string())?;
             (bits, Method::Tacq(tacq))
         }
@@ -42,6 +42,12 @@ pub fn fit(method: Method, budget: AvgBits) -> Result<(Bits, Method), String> {
                 RoundingParams::Rtn | RoundingParams::Gptq { .. } | RoundingParams::Awq { .. } => {
                     let (bits, left) = base(size, Decimal::ZERO, "")?;
                     *group_size = smallest_group(left);
+                    if let (None, RoundingParams::Gptq { static_groups: true, .. }) = (&group_size, &rounding)
+                    {
+                        return Err(format!(
+                            "a budget of {budget} bits leaves no room for groups that could be static"
+                        ));
+                    }
                     bits
                 }
                 RoundingParams::Squeezellm { magnitude_ratio, fisher_ratio } => {
@@ -63,9 +69,9 @@ pub fn fit(method: Method, budget: AvgBits) -> Result<(Bits, Method), String> {
                 }
                 RoundingParams::SlimLlm { avg_bits, .. } => {
                     let width = size - of_groups(*group_size);
-                    if width < Decimal::ONE {
+                    if width < Decimal::ONE || width > Decimal::from(8) {
                         return Err(format!(
-                            "a budget of {budget} bits leaves {width} for codes beside groups"
+                            "a budget of {budget} bits leaves {width} for codes beside groups, which have 1 to 8"
                         ));
                     }
                     *avg_bits = Some(budget);

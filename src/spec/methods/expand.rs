@@ -8,7 +8,7 @@ use crate::spec::read::{Field, List, Reader, Spanned};
 use crate::spec::resolve::values;
 use crate::spec::scalar::Group;
 use rust_decimal::Decimal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tacq_protocol::stage::{Grid, Order, Rounding, RoundingParams, Score};
 use tacq_protocol::units::{AvgBits, Bits, BlockSize, Damp, GroupSize, OutlierRatio};
 
@@ -24,29 +24,25 @@ pub enum Sizes {
     Budgets(Vec<Spanned<AvgBits>>),
 }
 
-/// All methods at each size, in the order of the file, a method's later parameters varying fastest. `sizes` are absent
-/// where they are wrong; `by_budget` says which sort they should be.
-pub fn expand(
-    list: List<raw::Method>,
-    by_budget: bool,
-    sizes: Option<Sizes>,
-    reader: &mut Reader,
-) -> Vec<(Bits, Method)> {
-    let methods = methods(list, by_budget, reader);
+/// Methods at each size, in the order of the file.
+pub fn at_sizes(methods: &[Method], sizes: Sizes, reader: &mut Reader) -> Vec<(Bits, Method)> {
     let mut all: Vec<(Bits, Method)> = Vec::new();
     match sizes {
-        None => {}
-        Some(Sizes::Bits(widths)) => {
+        Sizes::Bits(widths) => {
             let of_width = |bits: Bits| methods.iter().map(move |method| (bits, method.clone()));
             all.extend(widths.into_iter().flat_map(of_width));
         }
-        Some(Sizes::Budgets(budgets)) => {
+        Sizes::Budgets(budgets) => {
+            let mut known: BTreeSet<(Bits, String)> = BTreeSet::new();
             for budget in budgets {
-                for method in &methods {
+                for method in methods {
                     match budget::fit(method.clone(), budget.value) {
                         // Two budgets can leave room for the same.
-                        Ok(one) if all.contains(&one) => {}
-                        Ok(one) => all.push(one),
+                        Ok((bits, method)) => {
+                            if known.insert((bits, method.label())) {
+                                all.push((bits, method));
+                            }
+                        }
                         Err(why) => reader.report(&budget.place, format!("{}: {why}", method.name())),
                     }
                 }
@@ -56,8 +52,9 @@ pub fn expand(
     all
 }
 
-/// All methods; with a budget, what it decides is not set yet.
-fn methods(list: List<raw::Method>, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
+/// All methods, in the order of the file, a method's later parameters varying fastest. With a budget, what it decides is
+/// not set yet.
+pub fn expand(list: List<raw::Method>, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
     let mut methods = Vec::new();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for item in list.items {
@@ -73,11 +70,11 @@ fn methods(list: List<raw::Method>, by_budget: bool, reader: &mut Reader) -> Vec
         }
         let variants = match item.value {
             raw::Method::Rtn(raw) => {
-                let grids = Grids::new(raw.group_size, raw.grid, reader);
+                let grids = Grids::new(raw.group_size, raw.grid, by_budget, reader);
                 plain(grids.quantizers(&[RoundingParams::Rtn]))
             }
             raw::Method::Gptq(raw) => {
-                let grids = Grids::new(raw.group_size, raw.grid, reader);
+                let grids = Grids::new(raw.group_size, raw.grid, by_budget, reader);
                 let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, raw.static_groups);
                 let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, &grids, reader);
                 match product([grids.count(), loops.count()], &raw.place, reader) {
@@ -125,7 +122,11 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
     let group_sizes = chosen(raw.group_size, defaults::spqr_group_size(), reader);
     let stats = chosen(raw.stats_bits, defaults::stats_bits(), reader);
     let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, Field::Absent);
-    let grids = Grids { group_sizes: group_sizes.iter().copied().map(Some).collect(), grids: Vec::new() };
+    let grids = Grids {
+        group_sizes: group_sizes.iter().copied().map(Some).collect(),
+        grids: Vec::new(),
+        is_final: true,
+    };
     let loops = ColumnLoops::new(written, defaults::spqr_damp(), Order::Activity, &grids, reader);
     let counts = [thresholds.len(), group_sizes.len(), stats.len(), loops.count()];
     if !product(counts, &raw.place, reader) {
@@ -262,7 +263,7 @@ fn tacq(raw: raw::Tacq, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
             }
         }
     }
-    let grids = Grids::new(raw.group_size, raw.grid, reader);
+    let grids = Grids::new(raw.group_size, raw.grid, false, reader);
     let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, raw.static_groups);
     let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, &grids, reader);
     let samples = gradient_samples.len();
@@ -306,12 +307,25 @@ fn chosen<T: PartialEq>(field: Field<List<T>>, default: T, reader: &mut Reader) 
 struct Grids {
     group_sizes: Vec<Option<GroupSize>>,
     grids: Vec<Grid>,
+    /// Whether the group sizes are those that are meant: not with a budget, which decides them, nor where they are wrong.
+    is_final: bool,
 }
 
 impl Grids {
-    fn new(group_size: Field<List<Group>>, grid: Field<List<Grid>>, reader: &mut Reader) -> Self {
+    fn new(
+        group_size: Field<List<Group>>,
+        grid: Field<List<Grid>>,
+        by_budget: bool,
+        reader: &mut Reader,
+    ) -> Self {
+        let is_final = !by_budget && !matches!(group_size, Field::Invalid);
         let group_sizes = chosen(group_size, Group(None), reader).into_iter().map(|group| group.0).collect();
-        Self { group_sizes, grids: chosen(grid, Grid::default(), reader) }
+        Self { group_sizes, grids: chosen(grid, Grid::default(), reader), is_final }
+    }
+
+    /// Whether grids are of rows.
+    fn has_rows(&self) -> bool {
+        self.is_final && self.group_sizes.contains(&None)
     }
 
     fn count(&self) -> usize {
@@ -361,8 +375,7 @@ impl ColumnLoops {
     fn new(written: LoopFields, damp: Damp, order: Order, grids: &Grids, reader: &mut Reader) -> Self {
         if let Some(place) = place_of(&written.4).cloned() {
             let is_static = |list: &List<bool>| list.items.iter().any(|item| item.value);
-            let has_rows = grids.group_sizes.contains(&None);
-            if has_rows && matches!(&written.4, Field::Given(list) if is_static(list)) {
+            if grids.has_rows() && matches!(&written.4, Field::Given(list) if is_static(list)) {
                 let hint = "give a group_size, without `row`".to_owned();
                 reader.report_with(&place, "rows are no groups that could be static", Some(hint));
             }

@@ -4,12 +4,12 @@ mod budget;
 mod defaults;
 mod expand;
 
-pub use expand::{Sizes, expand};
+pub use expand::{Sizes, at_sizes, expand};
 
 use super::experiment::{Method, Quantizer, Tacq};
 use std::fmt::Display;
 use tacq_protocol::stage::{Grid, Needs, Order, RoundingParams, Score};
-use tacq_protocol::units::GroupSize;
+use tacq_protocol::units::{GroupSize, NSamples};
 
 impl Method {
     /// As in YAML and tables.
@@ -32,6 +32,16 @@ impl Method {
     pub fn needs_calibration(&self) -> bool {
         let by_rounding = self.quantizer().rounding.needs() != Needs::Nothing;
         by_rounding || matches!(self, Method::Tacq(tacq) if tacq.saliency.reduction().is_some())
+    }
+
+    /// The same, but that gradients of all `n_samples` sequences are not mentioned.
+    pub fn without_default(mut self, n_samples: NSamples) -> Self {
+        if let Method::Tacq(Tacq { gradient_samples, .. }) = &mut self
+            && *gradient_samples == Some(n_samples)
+        {
+            *gradient_samples = None;
+        }
+        self
     }
 
     /// Name and parameters, those at their defaults left out: `tacq weight r=0.0035 g=128`. One text per method.

@@ -51,16 +51,17 @@ pub fn allocate(
     let rounded = |bits: u8| round(weight, &groups, bits);
     let at = rounded(bits)?;
     // One bit cannot be less, eight cannot be more.
-    let change = |bits: u8| match bits {
-        1..=8 => rounded(bits)?.f_sub(&at)?.f_to_kind(kind),
-        _ => at.f_zeros_like()?.f_to_kind(kind),
-    };
-    let (less, more) = (change(bits.saturating_sub(1))?, change(bits + 1)?);
     let [can_more, can_less] = [bits < 8, bits > 1];
     let always =
         [more_groups, more_groups.saturating_neg()].map(|n| n.clamp(0, groups.len() as i64) as usize);
     let always = [if can_more { always[0] } else { 0 }, if can_less { always[1] } else { 0 }];
     let most = if can_more && can_less { (groups.len() - always[0] - always[1]) / 2 } else { 0 };
+    let change = |bits: u8, is_used: bool| {
+        let none = || Tensor::f_zeros([0], (kind, at.device()));
+        if is_used { rounded(bits)?.f_sub(&at)?.f_to_kind(kind) } else { none() }
+    };
+    let less = change(bits.saturating_sub(1), most > 0 || always[1] > 0)?;
+    let more = change(bits + 1, most > 0 || always[0] > 0)?;
     Ok(Allocation {
         bits,
         always,

@@ -10,6 +10,9 @@ use tacq_protocol::units::AvgBits;
 /// How far from its size a checkpoint may be, in bits per weight.
 const TOLERANCE: f64 = 0.002;
 
+/// Differences of decimals are off by no more than this in binary.
+const ROUNDING: f64 = 1e-9;
+
 /// How many weights may stay in 16 bit, and how many more or fewer do no harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outliers {
@@ -24,11 +27,11 @@ pub fn outliers(scheme: Scheme, layout: &WeightLayout, avg_bits: AvgBits) -> Res
     let (n, of_levels) = counted(scheme, layout);
     let bits = f64::from(scheme.bits().get());
     let left = avg_bits.to_f64() - bits - of_levels / n;
-    if left < 0.0 {
+    if left < -ROUNDING {
         return Err(StageError::NoRoom { avg_bits, least: bits + of_levels / n });
     }
     let of_one = OUTLIER_BITS - bits;
-    let [count, tolerance] = [left, TOLERANCE].map(|bits| (bits / of_one * n) as u64);
+    let [count, tolerance] = [left.max(0.0), TOLERANCE].map(|bits| (bits / of_one * n) as u64);
     Ok(Outliers { count, tolerance })
 }
 
@@ -43,7 +46,7 @@ pub fn more_groups(spec: MixedSpec, layout: &WeightLayout, avg_bits: AvgBits) ->
         let of_group = (tensor.rows as usize * spec.group_cols(cols)) as f64;
         left += more * (tensor.rows * tensor.cols) as f64;
         let groups = spec.groups(cols) as f64;
-        let changed = (left / of_group).floor().clamp(-groups, groups);
+        let changed = (left / of_group + ROUNDING).floor().clamp(-groups, groups);
         left -= changed * of_group;
         changed as i64
     });
@@ -97,6 +100,11 @@ mod tests {
         let layout = layout(&[(64, 256)]);
         let room = |avg_bits: &str| outliers(Scheme::TwoLevel(spec), &layout, avg_bits.parse().unwrap());
         assert_eq!(room("2.625").unwrap().count, 0);
+        // In binary, 2.4 − 2 − 0.4 is less than 0.
+        let of_25 = crate::quant::levels::TwoLevelSpec { group_size: GroupSize::new(25).unwrap(), ..spec };
+        let layout_of_25 = self::layout(&[(64, 250)]);
+        let room_of_25 = outliers(Scheme::TwoLevel(of_25), &layout_of_25, "2.4".parse().unwrap());
+        assert_eq!(room_of_25.unwrap().count, 0);
         // 0.3 bits at 30 more for each.
         assert_eq!(room("2.925").unwrap().count, 163);
         let message = room("2.6").unwrap_err().to_string();

@@ -25,7 +25,7 @@ impl<'a> Parts<'a> {
         Self { folder, scheme, layout }
     }
 
-    /// Parts of the same model in a folder of this name beside these.
+    /// Parts of the same model in a folder of this name inside of theirs.
     pub fn inside(&self, name: &str) -> Self {
         Self { folder: self.folder.join(name), ..*self }
     }

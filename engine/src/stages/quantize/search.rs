@@ -2,7 +2,7 @@
 //!
 //! Outliers depend on all that was quantized before them, so that only a pass through the model tells how many a threshold
 //! leaves. Each pass keeps its finished layers in a folder of its own: an interrupted search goes on where it was, and
-//! the last pass is the result.
+//! the pass that came nearest is the result.
 
 use super::budget::Outliers;
 use super::parts::Parts;
@@ -45,6 +45,7 @@ pub fn search<'a>(
     let path = context.progress_to_write()?.join(FILE);
     let mut tries = read(&path, context)?;
     while let Some(threshold) = next(first, wanted, &tries) {
+        context.begin_pass(tries.len() + 1);
         let trying = of(threshold);
         trying.create()?;
         quantize(threshold, &trying, context)?;
