@@ -10,8 +10,8 @@ use tch::{Kind, TchError, Tensor};
 pub struct Allocation {
     bits: u8,
     /// Groups that get a bit more, and that get one less, whatever n is.
-    always: [usize; 2],
-    /// Groups by salience, least first.
+    always: [Vec<usize>; 2],
+    /// The other groups by salience, least first.
     order: Vec<usize>,
     /// First column and columns of each group.
     groups: Vec<(i64, i64)>,
@@ -52,16 +52,20 @@ pub fn allocate(
     let at = rounded(bits)?;
     // One bit cannot be less, eight cannot be more.
     let [can_more, can_less] = [bits < 8, bits > 1];
-    let always =
-        [more_groups, more_groups.saturating_neg()].map(|n| n.clamp(0, groups.len() as i64) as usize);
-    let always = [if can_more { always[0] } else { 0 }, if can_less { always[1] } else { 0 }];
-    let most = if can_more && can_less { (groups.len() - always[0] - always[1]) / 2 } else { 0 };
+    // A shorter last group is not among those that meet a size, which then follows from their number alone.
+    let whole: Vec<usize> = order.iter().copied().filter(|&group| groups[group].1 == group_cols).collect();
+    let count = |n: i64, can: bool| if can { n.clamp(0, whole.len() as i64) as usize } else { 0 };
+    let more = whole[whole.len() - count(more_groups, can_more)..].to_vec();
+    let less = whole[..count(more_groups.saturating_neg(), can_less)].to_vec();
+    order.retain(|group| !more.contains(group) && !less.contains(group));
+    let always = [more, less];
+    let most = if can_more && can_less { order.len() / 2 } else { 0 };
     let change = |bits: u8, is_used: bool| {
         let none = || Tensor::f_zeros([0], (kind, at.device()));
         if is_used { rounded(bits)?.f_sub(&at)?.f_to_kind(kind) } else { none() }
     };
-    let less = change(bits.saturating_sub(1), most > 0 || always[1] > 0)?;
-    let more = change(bits + 1, most > 0 || always[0] > 0)?;
+    let less = change(bits.saturating_sub(1), most > 0 || !always[1].is_empty())?;
+    let more = change(bits + 1, most > 0 || !always[0].is_empty())?;
     Ok(Allocation {
         bits,
         always,
@@ -100,17 +104,14 @@ impl Allocation {
             let part = |t: &Tensor| t.f_narrow(1, first, len);
             outputs.f_add_(&product(&part(&x)?, &part(change)?)?).map(|_| ())
         };
-        let [always_more, always_less] = self.always;
-        for nth in 0..always_more {
-            apply(&mut outputs, self.most_salient(nth), &self.more)?;
-        }
-        for nth in 0..always_less {
-            apply(&mut outputs, self.order[nth], &self.less)?;
+        let [always_more, always_less] = &self.always;
+        for (groups, change) in [(always_more, &self.more), (always_less, &self.less)] {
+            groups.iter().try_for_each(|&group| apply(&mut outputs, group, change))?;
         }
         let mut sums = vec![divergence(&outputs)?];
         for n in 1..self.sums.len() {
-            apply(&mut outputs, self.order[always_less + n - 1], &self.less)?;
-            apply(&mut outputs, self.most_salient(always_more + n - 1), &self.more)?;
+            apply(&mut outputs, self.order[n - 1], &self.less)?;
+            apply(&mut outputs, self.order[self.order.len() - n], &self.more)?;
             sums.push(divergence(&outputs)?);
         }
         let sums = Vec::<f64>::try_from(&Tensor::f_stack(&sums, 0)?)?;
@@ -129,15 +130,13 @@ impl Allocation {
         let best =
             (0..self.sums.len()).fold(0, |best, n| if self.sums[n] < self.sums[best] { n } else { best });
         let mut widths = vec![self.bits; self.groups.len()];
-        let [always_more, always_less] = self.always;
-        (0..always_less + best).for_each(|nth| widths[self.order[nth]] -= 1);
-        (0..always_more + best).for_each(|nth| widths[self.most_salient(nth)] += 1);
+        let [always_more, always_less] = &self.always;
+        always_more
+            .iter()
+            .chain(&self.order[self.order.len() - best..])
+            .for_each(|&group| widths[group] += 1);
+        always_less.iter().chain(&self.order[..best]).for_each(|&group| widths[group] -= 1);
         widths
-    }
-
-    /// The group that `nth` others are more salient than.
-    fn most_salient(&self, nth: usize) -> usize {
-        self.order[self.order.len() - 1 - nth]
     }
 }
 

@@ -92,8 +92,19 @@ fn allocations_are_balanced_and_never_worse_than_uniform_widths() {
 /// Beside those in balance, the most salient groups get a bit more or the least salient one less, as a size asks for.
 #[test]
 fn allocations_have_as_many_more_groups_as_is_asked_for() {
-    for (bits, more) in [(2, 2), (2, -3), (1, 3), (3, 9), (3, -9), (8, -2), (8, 2), (1, -1)] {
-        let (inputs, factor, weight) = case(24, 144, bits);
+    for (bits, more, cols) in [
+        (2, 2, 144),
+        (2, -3, 144),
+        (1, 3, 144),
+        (3, 9, 144),
+        (3, -9, 144),
+        (8, -2, 144),
+        (8, 2, 144),
+        (1, -1, 144),
+        (2, -8, 136),
+        (3, 3, 130),
+    ] {
+        let (inputs, factor, weight) = case(24, cols, bits);
         let mut allocation = allocate(&weight, &factor, spec(bits, 16), more, Kind::Float).unwrap();
         allocation.add(&inputs).unwrap();
         let (widths, objective) = (allocation.widths(), allocation.objective());

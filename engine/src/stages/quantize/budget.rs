@@ -45,7 +45,8 @@ pub fn more_groups(spec: MixedSpec, layout: &WeightLayout, avg_bits: AvgBits) ->
         let cols = tensor.cols as usize;
         let of_group = (tensor.rows as usize * spec.group_cols(cols)) as f64;
         left += more * (tensor.rows * tensor.cols) as f64;
-        let groups = spec.groups(cols) as f64;
+        // A shorter last group is left alone.
+        let groups = (cols / spec.group_cols(cols)) as f64;
         let changed = (left / of_group + ROUNDING).floor().clamp(-groups, groups);
         left -= changed * of_group;
         changed as i64
