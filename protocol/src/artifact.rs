@@ -110,6 +110,18 @@ pub struct TensorShape {
     pub cols: u64,
 }
 
+/// What counts in [`CheckpointSummary::avg_bits`] beside the bits of codes.
+pub mod counted {
+    /// Bits of an outlier, in place of a code's: a 16-bit value and a 16-bit position (arXiv 2504.07389, appendix A).
+    pub const OUTLIER_BITS: u32 = 32;
+    /// Bits of a group's grid: a 16-bit scale and a 16-bit zero point (arXiv 2504.07389, appendix A).
+    pub const GROUP_BITS: u32 = 32;
+    /// Rows whose groups share the grid that their scales are on, and that of their zero points (arXiv 2306.03078).
+    pub const STATS_ROWS: u32 = 16;
+    /// Bits of such a grid: base and step.
+    pub const STATS_GRID_BITS: u32 = 32;
+}
+
 /// Size of a quantized checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointSummary {

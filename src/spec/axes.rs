@@ -1,7 +1,7 @@
 //! The sweep → trials, in one order that depends on the order of lists, never on the order of keys.
 
 use super::dataset::Task;
-use super::experiment::{Calibration, CalibrationSampling, Each, Experiment, Method, Sweep, TaskChoice};
+use super::experiment::{Calibration, CalibrationSampling, Each, Experiment, Method, Sweep};
 use super::tasks::matched;
 use std::collections::BTreeMap;
 use tacq_protocol::stage::Score;
@@ -106,7 +106,7 @@ fn of_sweep(sweep: &Sweep, model: usize, model_name: &str, experiment: &Experime
 }
 
 /// Adds what is not there yet, in order.
-fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+pub(super) fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
     for one in more {
         if !all.contains(&one) {
             all.push(one);
@@ -163,20 +163,14 @@ fn tasks(condition_on: Option<&str>, sweep: &Sweep, experiment: &Experiment) -> 
 
 /// The tasks of a trial; one that is conditioned on nothing takes what those of all calibration sets would.
 fn evaluated(condition_on: Option<&str>, sweep: &Sweep, experiment: &Experiment) -> Vec<String> {
-    let of = |choice: &TaskChoice, dataset: &str| -> Vec<String> {
-        match choice {
-            TaskChoice::Tasks(tasks) => tasks.clone(),
-            TaskChoice::Matched => matched(&experiment.tasks, dataset).map(str::to_owned).collect(),
-        }
-    };
-    let evaluate = &sweep.evaluate;
+    let matched = |dataset: &str| matched(&experiment.tasks, dataset).map(str::to_owned).collect();
+    let on = |dataset: &str| sweep.evaluate.tasks_on(dataset, matched);
     match condition_on {
-        Some(dataset) => of(evaluate.of(dataset), dataset),
-        None if sweep.condition_on.is_empty() => of(&evaluate.default, ""),
+        Some(dataset) => on(dataset),
+        None if sweep.condition_on.is_empty() => on(""),
         None => {
-            let all = sweep.condition_on.iter().flat_map(|dataset| of(evaluate.of(dataset), dataset));
             let mut tasks: Vec<String> = Vec::new();
-            add_new(&mut tasks, all);
+            add_new(&mut tasks, sweep.condition_on.iter().flat_map(|dataset| on(dataset)));
             tasks
         }
     }

@@ -168,6 +168,14 @@ impl Evaluate {
         Evaluate { default: choice, by_condition: BTreeMap::new() }
     }
 
+    /// The tasks for a data set conditioned on; `matched` gives those on it.
+    pub fn tasks_on(&self, condition_on: &str, matched: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+        match self.of(condition_on) {
+            TaskChoice::Matched => matched(condition_on),
+            TaskChoice::Tasks(tasks) => tasks.clone(),
+        }
+    }
+
     /// The tasks that are named.
     pub fn named(&self) -> impl Iterator<Item = &String> {
         let choices = std::iter::once(&self.default).chain(self.by_condition.values());

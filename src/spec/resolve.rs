@@ -1,5 +1,6 @@
 //! What was written → what is meant: defaults filled in, names looked up, axes expanded.
 
+use super::axes::add_new;
 use super::builtin;
 use super::dataset::{Dataset, Task};
 use super::datasets;
@@ -185,20 +186,15 @@ impl SweepResolver<'_> {
         let quantizations = methods::at_sizes(&methods, sizes?, reader);
         Some(Sweep { models: models?, condition_on, quantizations, seeds, calibration, evaluate: evaluate? })
     }
-}
 
-impl SweepResolver<'_> {
     /// The tasks of all data sets conditioned on, for a sweep that conditions on none.
     fn on_all(&self, evaluate: &Evaluate) -> Evaluate {
-        let mut all: Vec<String> = Vec::new();
+        let matched = |dataset: &str| self.declared.tasks_on(dataset).map(str::to_owned).collect();
+        let mut tasks: Vec<String> = Vec::new();
         for Spanned { value: Name(dataset), .. } in self.conditions {
-            let tasks = match evaluate.of(dataset) {
-                TaskChoice::Matched => self.declared.tasks_on(dataset).map(str::to_owned).collect(),
-                TaskChoice::Tasks(tasks) => tasks.clone(),
-            };
-            all.extend(tasks.into_iter().filter(|task| !all.contains(task)).collect::<Vec<_>>());
+            add_new(&mut tasks, evaluate.tasks_on(dataset, matched));
         }
-        Evaluate::same(TaskChoice::Tasks(all))
+        Evaluate::same(TaskChoice::Tasks(tasks))
     }
 }
 

@@ -70,7 +70,6 @@ fn sizes_are_met() {
     let data = [(role::DATASET, quickstart("text/train.txt"))];
     bench.run_on(calibrate, &[], &data, "calibration").unwrap();
     for (name, params) in of_a_size() {
-        let params = Value::Object(params.as_object().unwrap().clone());
         for avg_bits in ["3.9", "5.25"] {
             if name == "slim_llm" && avg_bits == "3.9" {
                 // Groups of 16 take two bits.

@@ -3,16 +3,10 @@
 use super::defaults;
 use crate::spec::experiment::{Method, Quantizer};
 use rust_decimal::Decimal;
+use tacq_protocol::artifact::counted::{GROUP_BITS, OUTLIER_BITS, STATS_GRID_BITS, STATS_ROWS};
 use tacq_protocol::stage::RoundingParams;
 use tacq_protocol::units::{AvgBits, Bits, GroupSize, OutlierRatio, SparseRatio};
 
-/// Bits of an outlier: its value and its position (arXiv 2504.07389, appendix A).
-const OUTLIER: Decimal = Decimal::from_parts(32, 0, 0, false, 0);
-/// Bits of a group's scale and zero point.
-const GROUP: Decimal = Decimal::from_parts(32, 0, 0, false, 0);
-/// Of statistics of groups: what base and step of the grid of scales, and those of zero points, take for each group when
-/// 16 rows share them.
-const STATS_GRIDS: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
 /// Shares are rounded down to so many decimals: a hundred weights of a billion.
 const DECIMALS: u32 = 7;
 
@@ -31,7 +25,7 @@ pub fn fit(method: Method, budget: AvgBits) -> Result<(Bits, Method), String> {
         Method::Tacq(mut tacq) => {
             // There is no TaCQ without outliers: a whole number of bits is one bit less for codes.
             let of_groups = of_groups(tacq.quantizer.group_size);
-            let least = Decimal::new(1, DECIMALS) * OUTLIER;
+            let least = Decimal::new(1, DECIMALS) * Decimal::from(OUTLIER_BITS);
             let (bits, left) = base(size, of_groups + least, " beside groups and outliers")?;
             tacq.outlier_ratio = OutlierRatio::new(share(left + least, bits)).map_err(|e| e.to_string())?;
             (bits, Method::Tacq(tacq))
@@ -62,7 +56,9 @@ pub fn fit(method: Method, budget: AvgBits) -> Result<(Bits, Method), String> {
                 }
                 RoundingParams::Spqr { stats_bits, avg_bits, .. } => {
                     let group_cols = Decimal::from(group_size.map_or(1, GroupSize::get));
-                    let of_stats = Decimal::from(2 * stats_bits.get()) + STATS_GRIDS;
+                    // Two statistics a group, and for each a grid that the groups of some rows share.
+                    let of_grids = Decimal::from(2 * STATS_GRID_BITS) / Decimal::from(STATS_ROWS);
+                    let of_stats = Decimal::from(2 * stats_bits.get()) + of_grids;
                     let (bits, _) = base(size, of_stats / group_cols, " and statistics of groups")?;
                     *avg_bits = Some(budget);
                     bits
@@ -102,17 +98,17 @@ fn bits(width: Decimal) -> Bits {
 
 /// Bits per weight of the scales and zero points of groups.
 fn of_groups(group_size: Option<GroupSize>) -> Decimal {
-    group_size.map_or(Decimal::ZERO, |group_size| GROUP / Decimal::from(group_size.get()))
+    group_size.map_or(Decimal::ZERO, |group_size| Decimal::from(GROUP_BITS) / Decimal::from(group_size.get()))
 }
 
 /// The share of outliers that so many bits per weight allow: each takes 32 in place of a code's.
 fn share(left: Decimal, bits: Bits) -> Decimal {
-    (left / (OUTLIER - Decimal::from(bits.get()))).trunc_with_scale(DECIMALS)
+    (left / (Decimal::from(OUTLIER_BITS) - Decimal::from(bits.get()))).trunc_with_scale(DECIMALS)
 }
 
 /// The smallest groups for so many bits per weight; none if they would be longer than groups can be.
 fn smallest_group(left: Decimal) -> Option<GroupSize> {
-    let cols = GROUP.checked_div(left)?.ceil();
+    let cols = Decimal::from(GROUP_BITS).checked_div(left)?.ceil();
     u64::try_from(cols).ok().and_then(|cols| GroupSize::new(cols).ok())
 }
 

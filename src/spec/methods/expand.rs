@@ -60,12 +60,8 @@ pub fn expand(list: List<raw::Method>, by_budget: bool, reader: &mut Reader) -> 
     for item in list.items {
         if by_budget {
             for place in open(&item.value) {
-                let message = "the budget decides this parameter";
-                reader.report_with(
-                    place,
-                    message,
-                    Some("remove it, or write `bits` in place of `budget`".to_owned()),
-                );
+                let hint = "remove it, or write `bits` in place of `budget`".to_owned();
+                reader.report_with(place, "the budget decides this parameter", Some(hint));
             }
         }
         let variants = match item.value {
@@ -75,8 +71,9 @@ pub fn expand(list: List<raw::Method>, by_budget: bool, reader: &mut Reader) -> 
             }
             raw::Method::Gptq(raw) => {
                 let grids = Grids::new(raw.group_size, raw.grid, by_budget, reader);
+                grids.check_static(&raw.static_groups, reader);
                 let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, raw.static_groups);
-                let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, &grids, reader);
+                let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, reader);
                 match product([grids.count(), loops.count()], &raw.place, reader) {
                     true => plain(grids.quantizers(&loops.gptq())),
                     false => Vec::new(),
@@ -122,12 +119,7 @@ fn spqr(raw: raw::Spqr, reader: &mut Reader) -> Vec<Method> {
     let group_sizes = chosen(raw.group_size, defaults::spqr_group_size(), reader);
     let stats = chosen(raw.stats_bits, defaults::stats_bits(), reader);
     let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, Field::Absent);
-    let grids = Grids {
-        group_sizes: group_sizes.iter().copied().map(Some).collect(),
-        grids: Vec::new(),
-        is_final: true,
-    };
-    let loops = ColumnLoops::new(written, defaults::spqr_damp(), Order::Activity, &grids, reader);
+    let loops = ColumnLoops::new(written, defaults::spqr_damp(), Order::Activity, reader);
     let counts = [thresholds.len(), group_sizes.len(), stats.len(), loops.count()];
     if !product(counts, &raw.place, reader) {
         return Vec::new();
@@ -264,8 +256,9 @@ fn tacq(raw: raw::Tacq, by_budget: bool, reader: &mut Reader) -> Vec<Method> {
         }
     }
     let grids = Grids::new(raw.group_size, raw.grid, false, reader);
+    grids.check_static(&raw.static_groups, reader);
     let written = (raw.damp, raw.block_size, raw.true_sequential, raw.order, raw.static_groups);
-    let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, &grids, reader);
+    let loops = ColumnLoops::new(written, defaults::damp(), Order::Natural, reader);
     let samples = gradient_samples.len();
     let counts = [ratios.len(), scores.len(), samples, roundings.len(), grids.count(), loops.count()];
     if !product(counts, &raw.place, reader) {
@@ -323,9 +316,14 @@ impl Grids {
         Self { group_sizes, grids: chosen(grid, Grid::default(), reader), is_final }
     }
 
-    /// Whether grids are of rows.
-    fn has_rows(&self) -> bool {
-        self.is_final && self.group_sizes.contains(&None)
+    /// Reports static groups where grids are of rows.
+    fn check_static(&self, static_groups: &Field<List<bool>>, reader: &mut Reader) {
+        let Field::Given(list) = static_groups else { return };
+        let is_static = list.items.iter().any(|item| item.value);
+        if is_static && self.is_final && self.group_sizes.contains(&None) {
+            let hint = "give a group_size, without `row`".to_owned();
+            reader.report_with(&list.place, "rows are no groups that could be static", Some(hint));
+        }
     }
 
     fn count(&self) -> usize {
@@ -372,14 +370,7 @@ struct ColumnLoops {
 }
 
 impl ColumnLoops {
-    fn new(written: LoopFields, damp: Damp, order: Order, grids: &Grids, reader: &mut Reader) -> Self {
-        if let Some(place) = place_of(&written.4).cloned() {
-            let is_static = |list: &List<bool>| list.items.iter().any(|item| item.value);
-            if grids.has_rows() && matches!(&written.4, Field::Given(list) if is_static(list)) {
-                let hint = "give a group_size, without `row`".to_owned();
-                reader.report_with(&place, "rows are no groups that could be static", Some(hint));
-            }
-        }
+    fn new(written: LoopFields, damp: Damp, order: Order, reader: &mut Reader) -> Self {
         Self {
             damps: chosen(written.0, damp, reader),
             block_sizes: chosen(written.1, defaults::block_size(), reader),

@@ -37,7 +37,7 @@ mod write;
 
 pub use error::CheckpointError;
 pub use read::Checkpoint;
-pub use summary::{OUTLIER_BITS, summarize};
+pub use summary::summarize;
 pub use write::{merge, write};
 
 /// The value of the metadata `format`.

@@ -2,10 +2,7 @@
 
 use super::{Checkpoint, CheckpointError};
 use crate::quant::Shape;
-use tacq_protocol::artifact::CheckpointSummary;
-
-/// Bits that an outlier counts: a 16-bit value and a 16-bit position.
-pub const OUTLIER_BITS: f64 = 32.0;
+use tacq_protocol::artifact::{CheckpointSummary, counted::OUTLIER_BITS};
 
 /// The size of a checkpoint. Its `avg_bits` is the paper's formula (arXiv 2504.07389, appendix A), b − b·r + 32·r, plus
 /// what each method's own formula counts for its levels; `bytes` is the truth on disk.
@@ -22,6 +19,6 @@ pub fn summarize(checkpoint: &Checkpoint) -> Result<CheckpointSummary, Checkpoin
     }
     let n = (n_weights as f64).max(1.0);
     let (bits, ratio) = (of_codes / n, n_outliers as f64 / n);
-    let avg_bits = bits - bits * ratio + OUTLIER_BITS * ratio + of_levels / n;
+    let avg_bits = bits - bits * ratio + f64::from(OUTLIER_BITS) * ratio + of_levels / n;
     Ok(CheckpointSummary { n_weights, n_outliers, avg_bits, bytes: checkpoint.file().len() })
 }

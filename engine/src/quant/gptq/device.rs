@@ -70,7 +70,7 @@ impl Work {
             self.find_grids(&current(self), 0, 0, cols)?;
         }
         zero_dead_columns(&mut self.rest, &factor.dead)?;
-        if by.group_of.is_some() {
+        if by.has_static_groups {
             // As they lie in the weight.
             let (weights, marks) = current(self);
             let restore = |tensor: Tensor| match &factor.order {

@@ -39,7 +39,9 @@ pub struct GptqSettings {
 struct Loop {
     spec: MatrixSpec,
     block_size: usize,
-    /// The group of each column, in the loop's order, where groups are static.
+    /// Whether there are groups, and their grids are found before the loop.
+    has_static_groups: bool,
+    /// The group of each column, in the loop's order, where those of static groups do not follow each other.
     group_of: Option<Vec<u16>>,
 }
 
@@ -72,11 +74,7 @@ pub fn quantize(
         let weights = dequantize_on(&result, device).map_err(torch)?;
         (result, weights)
     };
-    let Some(order) = &factor.order else {
-        // Static or not, groups are of neighbours.
-        result.levels.grids_mut().group_of = None;
-        return Ok((result, weights));
-    };
+    let Some(order) = &factor.order else { return Ok((result, weights)) };
     order.restore_matrix(&mut result);
     Ok((result, order.restore(&weights, 1).map_err(torch)?))
 }
@@ -110,7 +108,7 @@ fn on_host(
     }
     drop(original);
     zero_dead_columns(&mut rest, &factor.dead).map_err(torch)?;
-    if by.group_of.is_some() {
+    if by.has_static_groups {
         // As they lie in the weight.
         let (weights, mask) = match &factor.order {
             Some(order) => (order.restore(&rest, 1).map_err(torch)?, order.restore_mask(&result.mask)),
@@ -138,16 +136,15 @@ impl Loop {
         let GptqSettings { spec, block_size, static_groups } = settings;
         let group_cols = spec.group_cols(cols);
         let group = |column: usize| u16::try_from(column / group_cols).expect("at most 65536 groups");
-        let group_of = (static_groups && spec.group_size.is_some()).then(|| match &factor.order {
-            Some(order) => order.columns().map(group).collect(),
-            None => (0..cols).map(group).collect(),
-        });
-        Loop { spec, block_size, group_of }
+        let has_static_groups = static_groups && spec.group_size.is_some();
+        let order = factor.order.as_ref().filter(|_| has_static_groups);
+        let group_of = order.map(|order| order.columns().map(group).collect());
+        Loop { spec, block_size, has_static_groups, group_of }
     }
 
     /// Whether grids are found in the loop.
     fn finds_grids(&self) -> bool {
-        self.spec.group_size.is_some() && self.group_of.is_none()
+        self.spec.group_size.is_some() && !self.has_static_groups
     }
 
     /// Runs of columns between updates of the rest.

@@ -5,7 +5,7 @@ use super::super::MatrixMask;
 use super::super::grid::Scratch;
 use super::super::levels::Grids;
 use super::super::mask::replace_outliers_by_mean;
-use super::super::matrix::{MatrixSpec, QuantizedMatrix};
+use super::super::matrix::QuantizedMatrix;
 use super::tile::{ROWS, Tile};
 use super::{Loop, download};
 use half::bf16;
@@ -84,7 +84,6 @@ struct Work {
 struct Context<'a> {
     segment: &'a Segment,
     by: &'a Loop,
-    spec: MatrixSpec,
     mask: &'a MatrixMask,
     cols: usize,
     group_cols: usize,
@@ -146,7 +145,7 @@ impl Segment {
             })
             .collect();
         let group_cols = spec.group_cols(cols);
-        let context = Context { segment: self, by, spec: *spec, mask, cols, group_cols, groups };
+        let context = Context { segment: self, by, mask, cols, group_cols, groups };
         blocks.into_par_iter().for_each_init(
             || (Tile::new(self.window, len), Work::default()),
             |(tile, work), mut block| context.quantize(&mut block, tile, work),
@@ -158,7 +157,7 @@ impl Segment {
 impl Context<'_> {
     fn quantize(&self, block: &mut RowBlock<'_>, tile: &mut Tile, work: &mut Work) {
         self.load(block, tile);
-        let finder = self.spec.finder();
+        let finder = self.by.spec.finder();
         for (group, run) in self.by.runs(self.segment.columns.clone(), self.cols, usize::MAX) {
             if self.by.finds_grids() && run.start == group * self.group_cols {
                 self.find_group_grids(block, tile, group, work);
@@ -197,7 +196,7 @@ impl Context<'_> {
             work.values.clear();
             work.values.extend(tile.weights[from..to].iter().map(|column| column[lane]));
             replace_outliers_by_mean(&mut work.values, first, self.mask.row(row));
-            let grid = self.spec.finder().find(&work.values, &mut work.scratch);
+            let grid = self.by.spec.finder().find(&work.values, &mut work.scratch);
             let at = lane * self.groups + group;
             (block.scales[at], block.zeros[at]) = (grid.scale, grid.zero as u8);
         }

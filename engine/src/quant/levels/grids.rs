@@ -5,11 +5,8 @@ use crate::quant::grid::{Grid, max_code};
 use crate::quant::matrix::{MatrixSpec, Shape};
 use half::f16;
 use safetensors::Dtype;
+use tacq_protocol::artifact::counted::GROUP_BITS;
 use tch::{Kind, TchError, Tensor};
-
-/// Bits that a group's grid counts: a 16-bit scale and a 16-bit zero point (arXiv 2504.07389, appendix A). Grids of rows
-/// count nothing.
-const GROUP_BITS: f64 = 32.0;
 
 /// scale·(code − zero), in f32, divided by the column's scale where there is one.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +54,7 @@ impl Grids {
     pub(super) fn counted_bits(spec: MatrixSpec, shape: Shape) -> f64 {
         match spec.group_size {
             None => 0.0,
-            Some(_) => GROUP_BITS * (shape.rows * spec.groups(shape.cols)) as f64,
+            Some(_) => f64::from(GROUP_BITS) * (shape.rows * spec.groups(shape.cols)) as f64,
         }
     }
 

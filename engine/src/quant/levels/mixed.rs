@@ -6,11 +6,9 @@ use crate::quant::matrix::{Shape, group_cols};
 use half::f16;
 use safetensors::Dtype;
 use std::ops::Range;
+use tacq_protocol::artifact::counted::GROUP_BITS;
 use tacq_protocol::units::{Bits, GroupSize};
 use tch::{Kind, TchError, Tensor};
-
-/// Bits that a group's grid counts, as for other groups.
-const GROUP_BITS: f64 = 32.0;
 
 /// How mixed grids are laid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +79,7 @@ impl Mixed {
     }
 
     pub(super) fn counted_bits(spec: MixedSpec, shape: Shape) -> f64 {
-        GROUP_BITS * (shape.rows * spec.groups(shape.cols)) as f64
+        f64::from(GROUP_BITS) * (shape.rows * spec.groups(shape.cols)) as f64
     }
 
     /// Bits of all codes of a row.

@@ -9,14 +9,12 @@ use crate::quant::checkpoint::bits;
 use crate::quant::matrix::{Shape, group_cols};
 use half::f16;
 use safetensors::Dtype;
+use tacq_protocol::artifact::counted;
 use tacq_protocol::units::{Bits, GroupSize};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// Rows whose scales (and zero points) in a group of columns share a grid.
-pub const STATS_ROWS: usize = 16;
-
-/// Bits that base and step of such a grid take.
-const STATS_GRID_BITS: usize = 32;
+pub const STATS_ROWS: usize = counted::STATS_ROWS as usize;
 
 /// How two-level grids are laid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +202,8 @@ impl TwoLevel {
     pub(super) fn counted_bits(spec: TwoLevelSpec, shape: Shape) -> f64 {
         let groups = shape.rows * spec.groups(shape.cols);
         let of_stats = 2 * groups * usize::from(spec.stats_bits.get());
-        (of_stats + 2 * spec.stats_grids(shape).iter().product::<usize>() * STATS_GRID_BITS) as f64
+        (of_stats + 2 * spec.stats_grids(shape).iter().product::<usize>() * counted::STATS_GRID_BITS as usize)
+            as f64
     }
 
     pub(super) fn fill(&self, shape: Shape, row: usize, codes: &[u8], weights: &mut [f32]) {

@@ -1,10 +1,9 @@
 //! Meeting a size: what of it is left for a method's free parameter.
 
 use super::super::StageError;
-use crate::quant::checkpoint::OUTLIER_BITS;
 use crate::quant::levels::MixedSpec;
 use crate::quant::{Scheme, Shape};
-use tacq_protocol::artifact::WeightLayout;
+use tacq_protocol::artifact::{WeightLayout, counted::OUTLIER_BITS};
 use tacq_protocol::units::AvgBits;
 
 /// How far from its size a checkpoint may be, in bits per weight.
@@ -30,7 +29,7 @@ pub fn outliers(scheme: Scheme, layout: &WeightLayout, avg_bits: AvgBits) -> Res
     if left < -ROUNDING {
         return Err(StageError::NoRoom { avg_bits, least: bits + of_levels / n });
     }
-    let of_one = OUTLIER_BITS - bits;
+    let of_one = f64::from(OUTLIER_BITS) - bits;
     let [count, tolerance] = [left.max(0.0), TOLERANCE].map(|bits| (bits / of_one * n) as u64);
     Ok(Outliers { count, tolerance })
 }
