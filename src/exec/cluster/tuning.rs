@@ -11,7 +11,7 @@ use tacq_protocol::FailureKind;
 const NODE_FAILURES: u32 = 3;
 /// Jobs of one stage that may be preempted. Slurm requeues most by itself; this ends a site that never lets one finish.
 const PREEMPTIONS: u32 = 100;
-/// Jobs of one stage that may vanish without a trace.
+/// Jobs of one stage that may vanish without a trace, or never begin.
 const LOSSES: u32 = 1;
 
 const TIME_HINT: &str = "raise run.time, or run.kinds.KIND.time for this kind of stage";
@@ -110,8 +110,20 @@ pub(super) fn judge(ended: &Ended<'_>, tuning: &Tuning) -> Verdict {
             let failure = failure(ended, "was preempted", "ask for a partition or QOS that is not");
             again(next.preemptions <= PREEMPTIONS, next, failure)
         }
-        (Some(JobState::NodeFail), _) => node_failed(ended, next),
-        (Some(JobState::Failed), _) if reason == "JobLaunchFailure" => node_failed(ended, next),
+        (Some(JobState::NodeFail), _) => node_failed(ended, next, "lost its node"),
+        (Some(JobState::Failed), _) if reason == "JobLaunchFailure" => {
+            node_failed(ended, next, "lost its node")
+        }
+        // Not even its log was begun, so that our program never was: a node's daemon that has just come back may lose the
+        // job's folder, and a node that lacks a file system would swallow job after job.
+        (Some(JobState::Failed), _) if ended.last_words.trim().is_empty() => {
+            let what = "failed before it wrote a word";
+            if next.losses < LOSSES {
+                next.losses += 1;
+                return Verdict::Again(next, failure(ended, what, "ask the site's administrators"));
+            }
+            node_failed(ended, next, what)
+        }
         (Some(JobState::Failed), _) => {
             Verdict::Failed(failure(ended, "failed before it could say why", "see its log"))
         }
@@ -155,10 +167,10 @@ fn timeout(ended: &Ended<'_>, mut next: Tuning, mut failure: Failure) -> Verdict
     again(may, next, failure)
 }
 
-fn node_failed(ended: &Ended<'_>, mut next: Tuning) -> Verdict {
+fn node_failed(ended: &Ended<'_>, mut next: Tuning, what: &str) -> Verdict {
     next.node_failures += 1;
     let node = ended.row.and_then(|row| row.node.clone());
-    let what = format!("lost its node{}", node.as_ref().map(|n| format!(" {n}")).unwrap_or_default());
+    let what = format!("{what}{}", node.as_ref().map(|n| format!(" (node {n})")).unwrap_or_default());
     if let Some(node) = node.filter(|node| !next.exclude.contains(node)) {
         next.exclude.push(node);
     }

@@ -12,6 +12,16 @@ fn resources() -> Resources {
 }
 
 fn judged(row: Option<&Row>, ending: Option<Ending>, has_inputs: bool, tuning: &Tuning) -> Verdict {
+    judged_by_log("no space", row, ending, has_inputs, tuning)
+}
+
+fn judged_by_log(
+    log: &str,
+    row: Option<&Row>,
+    ending: Option<Ending>,
+    has_inputs: bool,
+    tuning: &Tuning,
+) -> Verdict {
     let result = ending.map(|ending| JobResult {
         ending,
         host: "h".to_owned(),
@@ -19,7 +29,7 @@ fn judged(row: Option<&Row>, ending: Option<Ending>, has_inputs: bool, tuning: &
         restarts: 0,
         ended_unix: 0,
     });
-    let (id, last_words, resources) = ("7_1".to_owned(), "no space".to_owned(), resources());
+    let (id, last_words, resources) = ("7_1".to_owned(), log.to_owned(), resources());
     judge(&Ended { id, row, result: result.as_ref(), last_words, has_inputs, resources: &resources }, tuning)
 }
 
@@ -129,6 +139,19 @@ fn a_job_without_its_input_waits_for_it_and_fails_only_if_it_should_be_there() {
 #[test]
 fn a_job_that_failed_silently_is_told_with_its_last_words() {
     assert!(expect_failed(with(JobState::Failed)).to_string().contains("no space"));
+}
+
+#[test]
+fn a_job_that_never_began_is_tried_again_and_then_elsewhere() {
+    let failed = row(JobState::Failed, "NonZeroExitCode");
+    let judged = |tuning: &Tuning| judged_by_log("", Some(&failed), None, true, tuning);
+    let once = expect_again(judged(&Tuning::default()));
+    assert_eq!(once.apply(&resources()), resources(), "the node may just have come back");
+    let mut twice = expect_again(judged(&once));
+    assert_eq!(twice.apply(&resources()).exclude, ["n0", "n1"], "it may lack a file system");
+    twice.node_failures = NODE_FAILURES;
+    let failure = expect_failed(judged(&twice)).to_string();
+    assert!(failure.contains("before it wrote a word (node n1)"), "{failure}");
 }
 
 #[test]
