@@ -8,6 +8,7 @@ pub mod digest;
 pub mod exec;
 pub mod fsx;
 pub mod hub;
+pub mod page;
 pub mod plan;
 pub mod report;
 pub mod slurm;

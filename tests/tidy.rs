@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["store"],
     &["plan"],
     &["exec", "report"],
+    &["page"],
     &["cli"],
 ];
 

@@ -122,6 +122,13 @@ pub(super) enum Format {
     Json,
 }
 
+/// What a report is written as, beside its tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// report.html: tables, figures, answers side by side, provenance.
+    Html,
+}
+
 /// Languages for drawing a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Graph {
@@ -217,6 +224,9 @@ pub(super) enum Command {
         /// columns of results/paper/2504.07389v1.csv.
         #[arg(long, value_name = "paper|FILE", value_parser = |text: &str| Ok::<_, String>(Source::from(text)))]
         compare: Option<Source>,
+        /// Also write a page that shows all of it, in one file that needs no network.
+        #[arg(long, value_enum)]
+        format: Option<ReportFormat>,
     },
     /// Show a stage or trial: parameters, artifact, metrics, provenance, and the command that reproduces it; or the
     /// examples behind a score.

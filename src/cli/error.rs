@@ -4,6 +4,7 @@ use super::commands::ExamplesError;
 use super::exit_code::ExitCode;
 use crate::exec::{ExecError, LaunchError};
 use crate::fsx::FsError;
+use crate::page::PageError;
 use crate::plan::SourceProblem;
 use crate::report::ReportError;
 use crate::slurm::SlurmError;
@@ -81,6 +82,9 @@ pub(super) enum CliError {
     /// A table or report cannot be written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The page cannot be made.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// Some other file cannot be written.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -127,7 +131,7 @@ impl CliError {
                 RemoteError::Setup { .. } | RemoteError::Request { .. } => ExitCode::Environment,
             },
             Self::Launch(_) | Self::Slurm(_) | Self::Fs(_) => ExitCode::Environment,
-            Self::Report(_) => ExitCode::Failed,
+            Self::Report(_) | Self::Page(_) => ExitCode::Failed,
         }
     }
 }

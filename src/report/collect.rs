@@ -54,6 +54,12 @@ pub fn collect(experiment: &Experiment, plan: &Plan, store: &Store) -> Result<Ve
     Ok(rows)
 }
 
+/// What each trial of a plan is, in its order.
+pub fn trial_coordinates(experiment: &Experiment, plan: &Plan) -> Vec<Coordinates> {
+    let models = model_names(experiment);
+    plan.trials.iter().map(|planned| coordinates(experiment, planned, &models)).collect()
+}
+
 fn key(plan: &Plan, id: StageId) -> String {
     plan.stages[id].key().map(ToString::to_string).unwrap_or_default()
 }

@@ -69,11 +69,7 @@ fn environment(folder: Option<&Path>) -> Environment<'static> {
     let syntax =
         SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.expect("these options do not conflict"));
-    environment.add_filter("fixed", fixed);
-    environment.add_filter("score", score);
-    environment.add_test("share", metric::is_share);
-    environment.add_filter("percent", percent);
-    environment.add_filter("megabytes", megabytes);
+    add_filters(&mut environment);
     environment.add_filter("cell", cell);
     // What a template includes or extends lies beside it, or is built in.
     let folder = folder.map(Path::to_owned).unwrap_or_default();
@@ -82,6 +78,15 @@ fn environment(folder: Option<&Path>) -> Environment<'static> {
         None => load(&folder.join(name)),
     });
     environment
+}
+
+/// How numbers are written, wherever people read them.
+pub fn add_filters(environment: &mut Environment<'_>) {
+    environment.add_filter("fixed", fixed);
+    environment.add_filter("score", score);
+    environment.add_test("share", metric::is_share);
+    environment.add_filter("percent", percent);
+    environment.add_filter("megabytes", megabytes);
 }
 
 fn load(path: &Path) -> Result<Option<String>, Error> {

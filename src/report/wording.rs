@@ -49,6 +49,15 @@ impl<'a> Worded<'a> {
     }
 }
 
+/// A trial among all others of its model: bits, method with its parameters, calibration set.
+pub fn trial_name(trial: &Coordinates) -> String {
+    if trial.is_baseline() {
+        return name(trial, Contrast::ConditionOn);
+    }
+    let set = trial.condition_on.as_ref().map(|set| format!(" on {set}")).unwrap_or_default();
+    format!("{} bit {}{set}", trial.bits, name(trial, Contrast::Method))
+}
+
 /// A method with its parameters; bits and calibration set have columns, the latter also a word where it is what differs.
 fn name(trial: &Coordinates, contrast: Contrast) -> String {
     if trial.is_baseline() {

@@ -14,6 +14,7 @@ mod fake;
 mod history;
 mod interruption;
 mod keys;
+mod page;
 mod program;
 mod published;
 mod real;

@@ -64,7 +64,9 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
         }
         Command::Cancel { file } => cancel::cancel(file, output),
         Command::Job { file } => job::job(file, output),
-        Command::Report { file, compare } => report::report(&Opened::usable(file)?, compare.as_ref(), output),
+        Command::Report { file, compare, format } => {
+            report::report(&Opened::usable(file)?, compare.as_ref(), *format, output)
+        }
         Command::Show { file, target, examples, format } if examples.any() => {
             examples::show(&Opened::new(file)?, target, examples, *format, output)
         }

@@ -1,10 +1,12 @@
 //! `report`: the tables, from the store alone.
 
 use super::Opened;
+use crate::cli::args::ReportFormat;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output::{Output, count, table};
 use crate::exec::RunSummary;
+use crate::page;
 use crate::report::printed::{Compared, Source};
 use crate::report::{self, Difference, Refresh, Worded, Written};
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ const LISTED_PROBLEMS: usize = 3;
 pub(super) fn report(
     opened: &Opened,
     compare: Option<&Source>,
+    format: Option<ReportFormat>,
     output: &Output,
 ) -> Result<ExitCode, CliError> {
     let Some(written) = write(opened, Refresh::Always)? else {
@@ -43,6 +46,12 @@ pub(super) fn report(
                 output.data("");
             }
         }
+    }
+    if let Some(ReportFormat::Html) = format {
+        let Opened { experiment, plan, store, .. } = opened;
+        let rows = &report::collect(experiment, plan, store)?;
+        let differences = &written.differences;
+        paths.push(page::write(page::Source { experiment, plan, store, rows, differences })?);
     }
     for path in &paths {
         output.data(path.display());
