@@ -11,7 +11,7 @@ unexport LIBTORCH
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test test-s3 test-slurm chaos fmt lint doc check clean
+.PHONY: help libtorch libtorch-cuda fetch setup build quickstart test test-s3 test-slurm test-browser chaos fmt lint doc check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -56,6 +56,14 @@ test-slurm: setup ## run sweeps on a real Slurm cluster, private to the tests; a
 	    $$cluster up --install && \
 	    TACQ_SLURM_CONF=$$dir/slurm.conf $(CARGO) test --workspace --locked --test slurm -- --test-threads=1 real::; \
 	    status=$$?; $$cluster down; exit $$status
+
+test-browser: setup ## open the pages in headless Chromium; as root on Debian it installs Chromium if missing; pictures in target/browser
+	@$(CARGO) build --workspace --bins --locked
+	@command -v chromium >/dev/null || [ -n "$$CHROMIUM" ] || { apt-get update --quiet && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends chromium fonts-dejavu-core; } || \
+	    { echo "no chromium: install it, or set CHROMIUM to a Chromium or Chrome of yours" >&2; exit 3; }
+	@$(PYTHON) -m pip install --quiet --upgrade --target $(TARGET)/browser-python --requirement tests/browser/requirements.txt
+	PYTHONPATH=$(TARGET)/browser-python $(PYTHON) -m unittest discover --start-directory tests/browser
 
 fmt: ## format the code
 	$(CARGO) fmt --all

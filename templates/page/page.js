@@ -26,6 +26,9 @@
     return row;
   }
 
+  /** The matrices of a block in the order in which they are passed. */
+  const MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+  const modules = (data) => d3.sort(new Set(data.map((r) => r.module)), (name) => (MODULES.indexOf(name) + 1 || 99));
   const percent = (share) => `${(share * 100).toFixed(1)} %`;
   const score = (share, value) => (share ? percent(value) : value.toPrecision(4));
   const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
@@ -63,7 +66,7 @@
             Plot.ruleY(baseline, { y: "mean", strokeDasharray: "4 4", strokeOpacity: 0.7 }),
             Plot.line(front(quantized, isShare), { x: "avg_bits", y: "mean", strokeOpacity: 0.45, strokeWidth: 2 }),
             Plot.ruleX(told, { x: "avg_bits", y1: (r) => spread(r)[0], y2: (r) => spread(r)[1], stroke: "method", strokeOpacity: 0.6 }),
-            Plot.dot(quantized, { x: "avg_bits", y: "mean", stroke: "method", symbol: "method", r: 5, strokeWidth: 2, title, tip: true, ariaLabel: title }),
+            Plot.dot(quantized, { x: "avg_bits", y: "mean", stroke: "method", symbol: "method", r: 5, strokeWidth: 2, title, tip: true }),
           ],
         };
       },
@@ -119,7 +122,7 @@
         const title = (r) => `${r.tensor}\n${r.kept.toLocaleString("en")} of ${r.weights.toLocaleString("en")}: ${(r.share * 100).toFixed(3)} %`;
         return {
           width, height: 90 + 26 * new Set(data.map((r) => r.layer)).size, marginLeft: 45, marginBottom: 60,
-          x: { label: null, domain: [...new Set(data.map((r) => r.module))], tickRotate: -35 },
+          x: { label: null, domain: modules(data), tickRotate: -35 },
           y: { label: "layer", domain: d3.sort(new Set(data.map((r) => r.layer))) },
           color: { legend: true, label: "kept, %", scheme: isDark() ? "viridis" : "YlGnBu", transform: (s) => s * 100 },
           marks: [Plot.cell(data, { x: "module", y: "layer", fill: "share", inset: 0.5, title, tip: true })],
@@ -132,7 +135,7 @@
         const long = data.flatMap((r) => [{ ...r, of: "rows", part: r.in_top_rows }, { ...r, of: "columns", part: r.in_top_cols }]);
         return {
           width, height: Math.min(360, width * 0.75), marginBottom: 60, marginLeft: 45,
-          x: { label: null, tickRotate: -35, domain: [...new Set(data.map((r) => r.module))] },
+          x: { label: null, tickRotate: -35, domain: modules(data) },
           y: { label: "of the kept weights, %", percent: true, grid: true, domain: [0, 100] },
           color: { legend: true, scheme: "tableau10", domain: ["rows", "columns"] },
           symbol: { domain: ["rows", "columns"] },
@@ -221,6 +224,18 @@
     return made;
   }
 
+  /** A picture with a name, whose parts are none: what it shows is in the tables and in its CSV. */
+  function accessible(drawn, caption) {
+    for (const svg of drawn.querySelectorAll("svg")) {
+      svg.setAttribute("role", "img");
+      if (!svg.hasAttribute("aria-label")) svg.setAttribute("aria-label", `${caption}: legend`);
+    }
+    for (const part of drawn.querySelectorAll("svg [aria-label]")) {
+      part.dataset.mark = part.getAttribute("aria-label");
+      part.removeAttribute("aria-label");
+    }
+  }
+
   const choices = {};
   const figures = [...document.querySelectorAll("figure[data-chart]")];
   function draw(figure) {
@@ -245,9 +260,8 @@
     figure.hidden = false;
     const options = chart.draw(data, Math.max(280, drawn.clientWidth));
     const plot = Plot.plot({ ...options, style: { background: "transparent", fontSize: "12px", "--plot-background": "var(--ground)" }, ariaLabel: caption });
-    const tip = plot.querySelectorAll?.("[aria-label=tip]") ?? [];
-    for (const each of tip) each.setAttribute("aria-hidden", "true");
     drawn.replaceChildren(plot);
+    accessible(drawn, caption);
     figure.dataset.drawn = String(data.length);
   }
 
