@@ -45,6 +45,12 @@ pub(super) struct Overlap {
     pub share: f64,
 }
 
+impl Overlap {
+    fn mirrored(&self) -> Self {
+        Self { of: self.with.clone(), with: self.of.clone(), ..self.clone() }
+    }
+}
+
 /// Both tables.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Circuits {
@@ -76,9 +82,13 @@ pub(super) fn collect(source: Source<'_>) -> Result<Circuits, PageError> {
         ids.into_par_iter().map(|id| read(source, id)).collect::<Result<_, PageError>>()?;
     let masks: Vec<Mask> = masks.into_iter().flatten().collect();
     let matrices = masks.par_iter().flat_map_iter(matrices).collect();
-    let pairs: Vec<(usize, usize)> =
-        (0..masks.len()).flat_map(|i| (0..masks.len()).map(move |j| (i, j))).collect();
-    let overlaps = pairs.into_par_iter().filter_map(|(i, j)| overlap(&masks[i], &masks[j])).collect();
+    let pairs: Vec<(usize, usize)> = (0..masks.len()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
+    let found: Vec<Overlap> =
+        pairs.into_par_iter().filter_map(|(i, j)| overlap(&masks[i], &masks[j])).collect();
+    // What two have in common is the same from either side.
+    let mut overlaps: Vec<Overlap> =
+        found.iter().filter(|overlap| overlap.of != overlap.with).map(Overlap::mirrored).collect();
+    overlaps.extend(found);
     Ok(Circuits { masks: masks.into_iter().map(|mask| mask.label).collect(), matrices, overlaps })
 }
 

@@ -1,7 +1,7 @@
 //! What trials are called on the page.
 
 use super::Source;
-use crate::plan::{PlannedTrial, StageId};
+use crate::plan::PlannedTrial;
 use crate::report;
 use std::collections::BTreeSet;
 
@@ -16,13 +16,6 @@ pub(super) struct Named<'a> {
     pub is_baseline: bool,
     /// Its stages.
     pub planned: &'a PlannedTrial,
-}
-
-impl Named<'_> {
-    /// The stage that makes its checkpoint.
-    pub fn checkpoint(&self) -> Option<StageId> {
-        self.planned.checkpoint
-    }
 }
 
 /// The trials in the experiment's order, the first seed of each.

@@ -113,8 +113,8 @@ fn spread(found: Vec<usize>) -> impl Iterator<Item = usize> {
 }
 
 fn answer(name: &str, record: &Record, first: &Record) -> Answer {
-    let output: String = record.output.trim().chars().take(SHOWN).collect();
-    let reference: String = first.output.trim().chars().take(SHOWN).collect();
+    let shown = |record: &Record| record.output.trim().chars().take(SHOWN).collect::<String>();
+    let (reference, output) = (shown(first), shown(record));
     let mut pieces: Vec<Piece> = Vec::new();
     for change in TextDiff::from_words(&reference, &output).iter_all_changes() {
         let is_other = match change.tag() {

@@ -47,7 +47,7 @@ pub(super) fn collect(source: Source<'_>, trials: &[Named<'_>]) -> Result<Sizes,
     let mut lines: Vec<Size> = Vec::new();
     let mut of_models: BTreeMap<&str, u64> = BTreeMap::new();
     for trial in trials {
-        let Some(stage) = trial.checkpoint().map(|id| &source.plan.stages[id]) else { continue };
+        let Some(stage) = trial.planned.checkpoint.map(|id| &source.plan.stages[id]) else { continue };
         let Some(key) = stage.key() else { continue };
         let summary: Option<CheckpointSummary> =
             source.store.read_json(stage.kind(), key, file::CHECKPOINT_SUMMARY)?;
@@ -94,7 +94,7 @@ fn parts(path: &Path) -> Result<Option<BTreeMap<&'static str, u64>>, PageError> 
     for (name, info) in metadata.tensors() {
         let part = match name.rsplit('.').next().unwrap_or_default() {
             "codes" => "codes",
-            "outlier_gaps" | "outlier_values" | "outliers" | "outlier_index" => "outliers",
+            "outlier_gaps" | "outlier_values" => "outliers",
             _ => "grids",
         };
         *parts.entry(part).or_default() += (info.data_offsets.1 - info.data_offsets.0) as u64;

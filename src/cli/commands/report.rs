@@ -8,7 +8,7 @@ use crate::cli::output::{Output, count, table};
 use crate::exec::RunSummary;
 use crate::page;
 use crate::report::printed::{Compared, Source};
-use crate::report::{self, Difference, Refresh, Worded, Written};
+use crate::report::{self, Difference, Refresh, Row, Worded, Written};
 use std::collections::BTreeMap;
 
 /// Problems that are named; the others are counted.
@@ -21,7 +21,9 @@ pub(super) fn report(
     format: Option<ReportFormat>,
     output: &Output,
 ) -> Result<ExitCode, CliError> {
-    let Some(written) = write(opened, Refresh::Always)? else {
+    let Opened { experiment, plan, store, .. } = opened;
+    let rows = report::collect(experiment, plan, store)?;
+    let Some(written) = write(opened, &rows, Refresh::Always)? else {
         output.news(format!(
             "no trial has results yet, so no table was written; run: tacq-sweep run {}",
             opened.file.display()
@@ -34,8 +36,6 @@ pub(super) fn report(
     }
     let mut paths = written.paths;
     if let Some(source) = compare {
-        let Opened { experiment, plan, store, .. } = opened;
-        let rows = report::collect(experiment, plan, store)?;
         let n_samples = experiment.calibration.n_samples.get();
         let (path, compared) = report::write_comparison(&experiment.report.dir, &rows, source, n_samples)?;
         paths.push(path);
@@ -48,9 +48,7 @@ pub(super) fn report(
         }
     }
     if let Some(ReportFormat::Html) = format {
-        let Opened { experiment, plan, store, .. } = opened;
-        let rows = &report::collect(experiment, plan, store)?;
-        let differences = &written.differences;
+        let (rows, differences) = (&rows[..], &written.differences[..]);
         paths.push(page::write(page::Source { experiment, plan, store, rows, differences })?);
     }
     for path in &paths {
@@ -60,11 +58,10 @@ pub(super) fn report(
     Ok(ExitCode::Done)
 }
 
-/// Collects rows from the store and writes all tables and templates. Without any result nothing is written: tables
+/// Writes all tables and templates of what was collected. Without any result nothing is written: tables
 /// of an earlier state of the experiment are worth more than empty ones.
-pub(super) fn write(opened: &Opened, refresh: Refresh) -> Result<Option<Written>, CliError> {
+fn write(opened: &Opened, rows: &[Row], refresh: Refresh) -> Result<Option<Written>, CliError> {
     let experiment = &opened.experiment;
-    let rows = report::collect(experiment, &opened.plan, &opened.store)?;
     if rows.is_empty() {
         return Ok(None);
     }
@@ -75,7 +72,7 @@ pub(super) fn write(opened: &Opened, refresh: Refresh) -> Result<Option<Written>
     let homes: BTreeMap<String, String> =
         experiment.tasks.iter().map(|(name, task)| (name.clone(), task.dataset.clone())).collect();
     let sources = report::Sources { store: &opened.store, homes: &homes };
-    Ok(Some(report::write(&experiment.report.dir, &rows, &settings, sources, refresh)?))
+    Ok(Some(report::write(&experiment.report.dir, rows, &settings, sources, refresh)?))
 }
 
 /// The tables after a run. They hold whatever is there: after a failure, or an interruption, the trials that are done. A
@@ -92,7 +89,7 @@ pub(super) fn after_run(opened: &Opened, summary: &RunSummary) -> Result<Option<
     // Of what is remembered, something is not as it was left: somebody edited it, or made it elsewhere.
     let is_other = is_whole && report::can_remember(experiment);
     let refresh = if summary.computed > 0 || is_other { Refresh::Always } else { Refresh::IfResultsChange };
-    let written = write(opened, refresh)?;
+    let written = write(opened, &report::collect(experiment, plan, store)?, refresh)?;
     if let Some(written) = written.as_ref().filter(|_| is_whole) {
         report::remember(experiment, plan, store, &written.paths);
     }
