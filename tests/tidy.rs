@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["exec", "report"],
     &["page"],
+    &["serve"],
     &["cli"],
 ];
 

@@ -4,6 +4,7 @@ use super::store_args::StoreCommand;
 use crate::report::printed::Source;
 use crate::spec::remote::{RemoteLocation, RemoteLocationError};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Declarative, resumable experiment sweeps for post-training quantization.
@@ -129,6 +130,35 @@ pub(super) enum ReportFormat {
     Html,
 }
 
+/// What is served, and to whom.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct ServeArgs {
+    /// Experiment files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Set a value of every file: a dotted path and a YAML value.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// The store's folder, in place of the files' run.store.
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Address to listen on. Any other than a loopback address lets other machines in, with the token only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 for any that is free.
+    #[arg(long, default_value_t = 7411)]
+    pub port: u16,
+    /// A further name by which this server may be called, such as that of the machine.
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// A file with the token, in place of TACQ_SERVE_TOKEN; without either, one is made and printed.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The engine program, in place of the tacq-engine beside this one.
+    #[arg(long, env = "TACQ_ENGINE", value_name = "PATH")]
+    pub engine: Option<PathBuf>,
+}
+
 /// Languages for drawing a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Graph {
@@ -228,6 +258,8 @@ pub(super) enum Command {
         #[arg(long, value_enum)]
         format: Option<ReportFormat>,
     },
+    /// Show experiments in a browser: reports that follow their runs, stages, logs; start and end runs.
+    Serve(ServeArgs),
     /// Show a stage or trial: parameters, artifact, metrics, provenance, and the command that reproduces it; or the
     /// examples behind a score.
     Show {

@@ -7,6 +7,7 @@ use crate::fsx::FsError;
 use crate::page::PageError;
 use crate::plan::SourceProblem;
 use crate::report::ReportError;
+use crate::serve::ServeError;
 use crate::slurm::SlurmError;
 use crate::spec::LoadError;
 use crate::store::StoreError;
@@ -76,6 +77,9 @@ pub(super) enum CliError {
     /// No engine can be started.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// A server cannot start.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// Slurm cannot be used.
     #[error(transparent)]
     Slurm(#[from] SlurmError),
@@ -130,7 +134,8 @@ impl CliError {
                 RemoteError::LocalDamage { .. } | RemoteError::Unusable { .. } => ExitCode::Failed,
                 RemoteError::Setup { .. } | RemoteError::Request { .. } => ExitCode::Environment,
             },
-            Self::Launch(_) | Self::Slurm(_) | Self::Fs(_) => ExitCode::Environment,
+            Self::Serve(ServeError::ShortToken { .. }) => ExitCode::Usage,
+            Self::Serve(_) | Self::Launch(_) | Self::Slurm(_) | Self::Fs(_) => ExitCode::Environment,
             Self::Report(_) | Self::Page(_) => ExitCode::Failed,
         }
     }

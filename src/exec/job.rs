@@ -111,7 +111,7 @@ pub(super) fn execution(
 }
 
 /// The machine's name.
-pub(super) fn host_name() -> String {
+pub fn host_name() -> String {
     fsx::read_to_string(Path::new("/proc/sys/kernel/hostname"))
         .map(|n| n.trim().to_owned())
         .unwrap_or_default()

@@ -28,6 +28,7 @@ pub use cluster::{Cancelled, ClusterSetup, JobEnd, JobSignals, Pace, cancel, run
 pub use engine::EngineLauncher;
 pub use estimate::{Estimates, Expected};
 pub use interrupt::{Ending, Interrupt};
+pub use job::host_name;
 pub use observer::{Observer, RunEvent, Silent};
 pub use options::RunOptions;
 pub use outcome::{ExecError, Outcome, RunSummary, StageFailure};

@@ -1,5 +1,6 @@
 //! Everything → one file.
 
+use super::assets;
 use super::circuits::Circuits;
 use super::error::PageError;
 use super::outputs::OfTask;
@@ -7,7 +8,6 @@ use super::saliency::Saliencies;
 use super::sizes::Sizes;
 use super::stages::Stages;
 use super::table::Table;
-use super::vendor;
 use crate::report::{self, Column, Difference, Group, Line, Row, Worded};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -15,10 +15,15 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 /// The page; its name makes all that is written into it escaped.
-const TEMPLATE: &str = "report.html";
-const SOURCE: &str = include_str!("../../templates/page/report.html.j2");
-const STYLE: &str = include_str!("../../templates/page/page.css");
-const SCRIPT: &str = include_str!("../../templates/page/page.js");
+const PAGE: &str = "report.html";
+/// What is of it in another page.
+const FRAGMENT: &str = "fragment.html";
+const TEMPLATES: [(&str, &str); 4] = [
+    (PAGE, include_str!("../../templates/page/report.html.j2")),
+    (FRAGMENT, include_str!("../../templates/page/fragment.html.j2")),
+    ("nav.html", include_str!("../../templates/page/nav.html.j2")),
+    ("sections.html", include_str!("../../templates/page/sections.html.j2")),
+];
 
 /// What is on the page.
 pub(super) struct Parts<'a> {
@@ -86,14 +91,42 @@ struct Seen<'a> {
     stages: &'a Stages,
 }
 
-/// The page's text.
+/// The page's text, whole in itself.
 pub(super) fn render(parts: &Parts<'_>) -> Result<String, PageError> {
+    let page = expand(PAGE, parts)?;
+    // What is trusted, or has its own way of being made safe, is put in afterwards.
+    let data = data(parts);
+    Ok(filled(
+        &page,
+        &[
+            ("style", assets::STYLE),
+            ("d3", assets::D3),
+            ("plot", assets::PLOT),
+            ("data", &data),
+            ("script", assets::SCRIPT),
+        ],
+    ))
+}
+
+/// What is on the page and the data of its figures, without what draws them.
+pub(super) fn fragment(parts: &Parts<'_>) -> Result<String, PageError> {
+    Ok(filled(&expand(FRAGMENT, parts)?, &[("data", &data(parts))]))
+}
+
+/// The figures' tables for an element of a page, which no name in them ends.
+fn data(parts: &Parts<'_>) -> String {
+    serde_json::to_string(parts.tables).expect("plain data").replace('<', "\\u003c")
+}
+
+fn expand(template: &str, parts: &Parts<'_>) -> Result<String, PageError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("these options do not conflict"));
     report::add_filters(&mut environment);
-    environment.add_template(TEMPLATE, SOURCE)?;
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source)?;
+    }
 
     let (columns, mut lines) = report::table(parts.rows, parts.groups);
     let is_matched = is_matched(&columns, &lines);
@@ -120,13 +153,7 @@ pub(super) fn render(parts: &Parts<'_>) -> Result<String, PageError> {
         outputs: parts.outputs,
         stages: parts.stages,
     };
-    let page = environment.get_template(TEMPLATE)?.render(Value::from(Serde(seen)))?;
-    // What is trusted, or has its own way of being made safe, is put in afterwards.
-    let data = serde_json::to_string(parts.tables).expect("plain data").replace('<', "\\u003c");
-    Ok(filled(
-        &page,
-        &[("style", STYLE), ("d3", vendor::D3), ("plot", vendor::PLOT), ("data", &data), ("script", SCRIPT)],
-    ))
+    Ok(environment.get_template(template)?.render(Value::from(Serde(seen)))?)
 }
 
 /// Puts texts into the places `<!--slot:NAME-->`. Nothing that a user names can be such a place: it is escaped.

@@ -2,6 +2,7 @@
 //!
 //! The data of each figure is a table of CSV, embedded as it is: what a reader downloads is what was drawn.
 
+pub mod assets;
 mod circuits;
 mod error;
 mod html;
@@ -12,7 +13,6 @@ mod scores;
 mod sizes;
 mod stages;
 mod table;
-mod vendor;
 
 pub use error::PageError;
 
@@ -57,6 +57,21 @@ pub fn write(source: Source<'_>) -> Result<PathBuf, PageError> {
 /// # Errors
 /// An artifact is damaged.
 pub fn render(source: Source<'_>) -> Result<String, PageError> {
+    with_parts(source, html::render)
+}
+
+/// What is on the page, to be put into another one that has [`assets`].
+///
+/// # Errors
+/// An artifact is damaged.
+pub fn fragment(source: Source<'_>) -> Result<String, PageError> {
+    with_parts(source, html::fragment)
+}
+
+fn with_parts(
+    source: Source<'_>,
+    make: impl FnOnce(&html::Parts<'_>) -> Result<String, PageError>,
+) -> Result<String, PageError> {
     let mut rows = source.rows.to_vec();
     rows.sort_by(Row::order);
     let groups = report::groups(&rows);
@@ -75,7 +90,7 @@ pub fn render(source: Source<'_>) -> Result<String, PageError> {
         vec![stages.table()?],
     ]
     .concat();
-    html::render(&html::Parts {
+    make(&html::Parts {
         experiment: &source.experiment.name,
         rows: &rows,
         groups: &groups,

@@ -22,6 +22,14 @@ pub struct Derived<'a> {
     pub problems: Vec<String>,
 }
 
+/// The paired differences of rows in any order, and what could not be compared, a sentence each.
+pub fn paired(rows: &[Row], sources: Sources<'_>) -> (Vec<Difference>, Vec<String>) {
+    let mut rows = rows.to_vec();
+    rows.sort_by(Row::order);
+    let Derived { differences, problems, .. } = derive(&rows, sources);
+    (differences, problems)
+}
+
 /// The examples of one evaluation.
 struct Evaluation {
     examples: Arc<Examples>,

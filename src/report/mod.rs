@@ -26,7 +26,7 @@ mod write;
 
 pub use collect::{collect, trial_coordinates};
 pub use coordinates::{Coordinates, NO_METHOD};
-pub use derived::Sources;
+pub use derived::{Sources, paired};
 pub use differences::{Difference, Effect};
 pub use error::ReportError;
 pub use layout::{Column, Line, matched, table};

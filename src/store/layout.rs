@@ -95,6 +95,11 @@ impl Store {
         self.base().join("slurm")
     }
 
+    /// Folder of what processes said that `serve` started.
+    pub fn serve_dir(&self) -> PathBuf {
+        self.base().join("serve")
+    }
+
     /// Folder of all runs' records.
     pub fn runs_dir(&self) -> PathBuf {
         self.base().join("runs")

@@ -2,7 +2,7 @@
 // it is; what it draws, and nothing else, is what its CSV has.
 "use strict";
 (() => {
-  const texts = new Map(JSON.parse(document.getElementById("tables").textContent).map((t) => [t.name, t.csv]));
+  let texts = new Map();
   const parsed = new Map();
 
   /** The rows of a table; numbers as numbers, an empty field as null. */
@@ -237,7 +237,7 @@
   }
 
   const choices = {};
-  const figures = [...document.querySelectorAll("figure[data-chart]")];
+  let figures = [];
   function draw(figure) {
     const chart = charts[figure.dataset.chart];
     const caption = figure.querySelector("figcaption").textContent.trim();
@@ -266,19 +266,28 @@
   }
 
   const follows = (name) => figures.filter((figure) => figure.dataset.follows === name);
-  for (const select of document.querySelectorAll("select[data-choice]")) {
-    const name = select.dataset.choice;
-    choices[name] = select.value;
-    select.addEventListener("change", () => {
-      choices[name] = select.value;
-      follows(name).forEach(draw);
-    });
-  }
-  for (const each of document.querySelectorAll("button[data-csv]")) {
-    each.addEventListener("click", () => save(`${each.dataset.csv}.csv`, texts.get(each.dataset.csv), "text/csv"));
-  }
   const all = () => figures.forEach(draw);
-  all();
+
+  /** Draws what the document holds now. What was chosen before is chosen again, where it is still there. */
+  function start() {
+    texts = new Map(JSON.parse(document.getElementById("tables").textContent).map((t) => [t.name, t.csv]));
+    parsed.clear();
+    figures = [...document.querySelectorAll("figure[data-chart]")];
+    for (const select of document.querySelectorAll("select[data-choice]")) {
+      const name = select.dataset.choice;
+      if ([...select.options].some((option) => option.value === choices[name])) select.value = choices[name];
+      choices[name] = select.value;
+      select.addEventListener("change", () => {
+        choices[name] = select.value;
+        follows(name).forEach(draw);
+      });
+    }
+    for (const each of document.querySelectorAll("button[data-csv]")) {
+      each.addEventListener("click", () => save(`${each.dataset.csv}.csv`, texts.get(each.dataset.csv), "text/csv"));
+    }
+    all();
+  }
+
   let width = innerWidth;
   let waiting = 0;
   addEventListener("resize", () => {
@@ -288,4 +297,7 @@
     waiting = requestAnimationFrame(all);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
+  // A page that shows other results as they come calls this again.
+  globalThis.drawReport = start;
+  if (document.getElementById("tables")) start();
 })();

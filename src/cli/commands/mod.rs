@@ -7,6 +7,7 @@ mod job;
 mod plan;
 mod report;
 mod run;
+mod serve;
 mod sharing;
 mod show;
 mod status;
@@ -67,6 +68,7 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
         Command::Report { file, compare, format } => {
             report::report(&Opened::usable(file)?, compare.as_ref(), *format, output)
         }
+        Command::Serve(args) => serve::serve(args, output),
         Command::Show { file, target, examples, format } if examples.any() => {
             examples::show(&Opened::new(file)?, target, examples, *format, output)
         }

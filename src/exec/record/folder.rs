@@ -83,7 +83,7 @@ impl RunFolder {
 
     /// The JSON log.
     pub fn log_path(&self) -> PathBuf {
-        self.dir.join("log.jsonl")
+        self.dir.join(LOG)
     }
 
     /// Freezes a request, so that the stage can be reproduced alone: with folders of its own, not those of the store,
@@ -107,6 +107,7 @@ impl RunFolder {
 }
 
 pub(super) const ALIVE: &str = "alive";
+pub(super) const LOG: &str = "log.jsonl";
 pub(super) const RUN: &str = "run.json";
 pub(super) const SUMMARY: &str = "summary.json";
 

@@ -1,6 +1,6 @@
 //! Runs of the past and of this moment, read from their folders.
 
-use super::folder::{ALIVE, RUN, RunRecord, SUMMARY, Started};
+use super::folder::{ALIVE, LOG, RUN, RunRecord, SUMMARY, Started};
 use super::journal::StageRecord;
 use super::live::{LIVE, Live};
 use crate::fsx;
@@ -36,8 +36,14 @@ pub struct PastRun {
 impl PastRun {
     /// All runs of a store, the newest first. What cannot be read is left out.
     pub fn all(store: &Store) -> impl Iterator<Item = PastRun> {
-        let dirs = fsx::list_dir(&store.runs_dir()).unwrap_or_default();
-        dirs.into_iter().rev().map(Self::read)
+        Self::dirs(store).into_iter().map(Self::read)
+    }
+
+    /// The folders of all runs of a store, the newest first.
+    pub fn dirs(store: &Store) -> Vec<PathBuf> {
+        let mut dirs = fsx::list_dir(&store.runs_dir()).unwrap_or_default();
+        dirs.reverse();
+        dirs
     }
 
     /// The runs of an experiment, the newest first.
@@ -45,7 +51,8 @@ impl PastRun {
         Self::all(store).filter(move |run| run.experiment() == Some(experiment))
     }
 
-    fn read(dir: PathBuf) -> Self {
+    /// The run with this folder.
+    pub fn read(dir: PathBuf) -> Self {
         let started: Option<Started> = json(&dir.join(RUN));
         let record: Option<RunRecord> = json(&dir.join(SUMMARY));
         let state = match (&record, is_alive(&dir)) {
@@ -67,7 +74,12 @@ impl PastRun {
         (self.state == RunState::Running).then(|| json(&self.dir.join(LIVE))).flatten()
     }
 
-    /// The stages that ended so far. A torn last line is left out.
+    /// Its JSON log.
+    pub fn log_path(&self) -> PathBuf {
+        self.dir.join(LOG)
+    }
+
+    /// Attempts that ended so far. A torn last line is left out.
     pub fn stages(&self) -> Vec<StageRecord> {
         let bytes = fsx::read(&self.dir.join("stages.jsonl")).unwrap_or_default();
         bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()

@@ -1,9 +1,13 @@
-//! The libraries of the page, unchanged; `assets/vendor/README.md` says where they are from.
+//! What draws the page. The libraries are unchanged; `assets/vendor/README.md` says where they are from.
 
+/// How pages look.
+pub const STYLE: &str = include_str!("../../templates/page/page.css");
+/// Draws the figures from the tables.
+pub const SCRIPT: &str = include_str!("../../templates/page/page.js");
 /// D3 7.9.0.
-pub(super) const D3: &str = include_str!("../../assets/vendor/d3-7.9.0.min.js");
+pub const D3: &str = include_str!("../../assets/vendor/d3-7.9.0.min.js");
 /// Observable Plot 0.6.17, which reads D3.
-pub(super) const PLOT: &str = include_str!("../../assets/vendor/plot-0.6.17.umd.min.js");
+pub const PLOT: &str = include_str!("../../assets/vendor/plot-0.6.17.umd.min.js");
 
 #[cfg(test)]
 mod tests {
