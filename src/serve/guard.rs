@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Longest path with its query.
 const LONGEST: usize = 2048;
+/// Largest body: nothing that is asked for here is long.
+pub(super) const MOST_BYTES: usize = 16 << 10;
 /// For a body to come and an answer to be begun.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -79,6 +81,16 @@ fn refusal(app: &App, request: &Request, may_write: bool) -> Option<Response> {
     if (!is_read || !app.is_loopback()) && !may_write {
         let why = "open the address with the token that the server printed when it started";
         return Some(refused(StatusCode::FORBIDDEN, why));
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.map(|text| text.to_str().ok().and_then(|text| text.parse::<usize>().ok()));
+    if length.is_some_and(|length| length.is_none_or(|length| length > MOST_BYTES))
+        || request.headers().contains_key(header::TRANSFER_ENCODING)
+    {
+        return Some(refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "nothing that long is taken here, nor anything of unknown length",
+        ));
     }
     if !is_read && !is_of_own_page(request.headers(), host) {
         return Some(refused(StatusCode::FORBIDDEN, "this was asked for by a page of another site"));

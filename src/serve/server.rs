@@ -1,7 +1,7 @@
 //! The server: its address, its routes, its threads.
 
 use super::answers::{failed, html, not_found, refused, see_other};
-use super::connections;
+use super::connections::{self, Limits};
 use super::control::ControlError;
 use super::error::ServeError;
 use super::events;
@@ -22,9 +22,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tokio::net::TcpListener;
-
-/// Largest body that is read: nothing that is asked for here is long.
-const MOST_BYTES: usize = 16 << 10;
 
 /// Where and for whom.
 #[derive(Debug, Clone)]
@@ -99,7 +96,7 @@ pub fn serve(
     }
     let hosts = Hosts::new(settings.host, &settings.allowed_hosts);
     let app = Arc::new(App { token: settings.token, hosts, address, sites, pages: Pages::new()? });
-    runtime.spawn(connections::accept(listener, router(app)));
+    runtime.spawn(connections::accept(listener, router(app), Limits::USUAL));
     ready(address);
     // Ends too if nobody is left to say so.
     let _ = stop.recv();
@@ -123,7 +120,7 @@ fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             refused(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked in that way")
         })
-        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(DefaultBodyLimit::max(guard::MOST_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)
 }

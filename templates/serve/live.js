@@ -62,7 +62,7 @@
   function build() {
     readers = plan.map(() => []);
     plan.forEach((stage, at) => stage.reads.forEach((input) => readers[input].push(at)));
-    const kinds = d3.sort(d3.rollups(plan, (of) => d3.min(of, (s) => s.depth), (s) => s.kind), ([, depth]) => depth).map(([kind]) => kind);
+    const kinds = d3.sort(d3.rollups(plan, (of) => d3.max(of, (s) => s.depth), (s) => s.kind), ([, depth]) => depth).map(([kind]) => kind);
     cells = plan.map((stage, at) => {
       const cell = stage.key ? make("a", { href: `stage/${stage.key}` }) : make("span", { role: "img" });
       cell.className = "mark";

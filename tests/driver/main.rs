@@ -25,6 +25,7 @@ mod removal;
 mod retention;
 mod sandbox;
 mod scheduling;
+mod serve;
 mod sharing;
 mod store_care;
 mod trained;
