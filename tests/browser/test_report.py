@@ -11,23 +11,11 @@ import functools
 import http.server
 import io
 import os
-import shutil
-import subprocess
-import tempfile
 import threading
 import unittest
 import xml.etree.ElementTree
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-PROGRAMS = os.path.join(TARGET, os.environ.get("TACQ_PROFILE", "debug"))
-SHOTS = os.path.join(TARGET, "browser")
-#: A phone, a laptop, a large screen.
-WIDTHS = {390: 844, 1280: 800, 1920: 1080}
-AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+from pages import WIDTHS, Pages
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -37,48 +25,23 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-class Report(unittest.TestCase):
+class Report(Pages):
     """One page for all tests."""
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.results = os.path.join(cls.folder, "results")
-        experiment = os.path.join(ROOT, "tests", "browser", "experiment.yaml")
-        sets = ["--store", os.path.join(cls.folder, "store"), "--set", f"report.dir={cls.results}"]
-        for command in (["run"], ["report", "--format", "html"]):
-            argv = [os.path.join(PROGRAMS, "tacq-sweep"), *command, experiment, *sets]
-            done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise AssertionError(f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        super().setUpClass()
+        cls.run_program("run")
+        cls.run_program("report", "--format", "html")
         handler = functools.partial(Quiet, directory=cls.results)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         cls.addClassCleanup(server.server_close)
         cls.addClassCleanup(server.shutdown)
         cls.url = f"http://127.0.0.1:{server.server_port}/report.html"
-        cls.playwright = sync_playwright().start()
-        cls.addClassCleanup(cls.playwright.stop)
-        chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        # Without its sandbox, which root may not have; the page is our own.
-        cls.browser = cls.playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        cls.addClassCleanup(cls.browser.close)
-        os.makedirs(SHOTS, exist_ok=True)
 
     def open(self, width=1280, scheme="light"):
-        """The page, with all that it asks for and says."""
-        context = self.browser.new_context(
-            viewport={"width": width, "height": WIDTHS[width]}, color_scheme=scheme, accept_downloads=True
-        )
-        self.addCleanup(context.close)
-        page = context.new_page()
-        self.requests, self.said = [], []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.goto(self.url)
-        return page
+        return self.open_page(self.url, width, scheme)
 
     def test_all_figures_are_drawn_and_nothing_is_asked_for_or_said(self):
         page = self.open()
@@ -97,9 +60,7 @@ class Report(unittest.TestCase):
         for width in WIDTHS:
             for scheme in ("light", "dark"):
                 page = self.open(width, scheme)
-                page.screenshot(path=os.path.join(SHOTS, f"report-{width}-{scheme}.png"), full_page=True)
-                wide = page.evaluate("document.documentElement.scrollWidth")
-                self.assertLessEqual(wide, width, "the page itself is not scrolled sideways")
+                self.look(page, f"report-{width}-{scheme}", width)
                 cut = page.locator("figure[data-chart] .drawn").evaluate_all(
                     "all => all.filter(d => d.scrollWidth > d.clientWidth + 1).map(d => d.parentElement.innerText)"
                 )
@@ -107,10 +68,7 @@ class Report(unittest.TestCase):
 
     def test_axe_finds_nothing(self):
         for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
-            page = self.open(width, scheme)
-            page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-            found = Axe().run(page, options=AXE)
-            self.assertEqual(found.violations_count, 0, f"{width} {scheme}: {found.generate_report()}")
+            self.check_with_axe(self.open(width, scheme), f"{width} {scheme}")
 
     def test_the_keyboard_is_enough(self):
         page = self.open()
