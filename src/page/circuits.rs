@@ -4,7 +4,8 @@ use super::Source;
 use super::error::PageError;
 use super::table::Table;
 use crate::fsx;
-use crate::plan::StageId;
+use crate::plan::{Stage, StageId};
+use crate::store::Store;
 use rayon::prelude::*;
 use safetensors::SafeTensors;
 use serde::Serialize;
@@ -17,14 +18,18 @@ const TOP: f64 = 0.01;
 
 /// A line of `circuits`: one matrix under one mask.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Matrix {
+pub struct Matrix {
     /// The mask's stage.
     pub mask: String,
+    /// The matrix.
     pub tensor: String,
+    /// Its layer, if its name has one.
     pub layer: Option<u32>,
     /// `q_proj` and the like.
     pub module: String,
+    /// Its weights.
     pub weights: u64,
+    /// Those that the mask keeps.
     pub kept: u64,
     /// [`Self::kept`] of [`Self::weights`].
     pub share: f64,
@@ -79,7 +84,7 @@ pub(super) fn collect(source: Source<'_>) -> Result<Circuits, PageError> {
     let stages = &source.plan.stages;
     let ids: Vec<StageId> = (0..stages.len()).filter(|&id| stages[id].kind() == StageKind::Select).collect();
     let masks: Vec<Option<Mask>> =
-        ids.into_par_iter().map(|id| read(source, id)).collect::<Result<_, PageError>>()?;
+        ids.into_par_iter().map(|id| read(source.store, &stages[id])).collect::<Result<_, PageError>>()?;
     let masks: Vec<Mask> = masks.into_iter().flatten().collect();
     let matrices = masks.par_iter().flat_map_iter(matrices).collect();
     let pairs: Vec<(usize, usize)> = (0..masks.len()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
@@ -92,11 +97,18 @@ pub(super) fn collect(source: Source<'_>) -> Result<Circuits, PageError> {
     Ok(Circuits { masks: masks.into_iter().map(|mask| mask.label).collect(), matrices, overlaps })
 }
 
-fn read(source: Source<'_>, id: StageId) -> Result<Option<Mask>, PageError> {
-    let stage = &source.plan.stages[id];
+/// What a mask keeps of each matrix, in the model's order; none if its artifact is not there.
+///
+/// # Errors
+/// The artifact is damaged.
+pub fn kept(store: &Store, stage: &Stage) -> Result<Option<Vec<Matrix>>, PageError> {
+    Ok(read(store, stage)?.map(|mask| matrices(&mask)))
+}
+
+fn read(store: &Store, stage: &Stage) -> Result<Option<Mask>, PageError> {
     let Some(key) = stage.key() else { return Ok(None) };
-    let layout: Option<WeightLayout> = source.store.read_json(stage.kind(), key, file::LAYOUT)?;
-    let path = source.store.artifact_dir(stage.kind(), key).join(file::MASK);
+    let layout: Option<WeightLayout> = store.read_json(stage.kind(), key, file::LAYOUT)?;
+    let path = store.artifact_dir(stage.kind(), key).join(file::MASK);
     let (Some(layout), Some(bytes)) = (layout, fsx::read_if_exists(&path)?) else { return Ok(None) };
     Ok(Some(Mask { label: stage.label.clone(), layout, index: indices(&path, &bytes)? }))
 }

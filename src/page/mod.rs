@@ -14,7 +14,9 @@ mod stages;
 mod table;
 mod vendor;
 
+pub use circuits::{Matrix, kept};
 pub use error::PageError;
+pub use saliency::Spread;
 
 use crate::fsx;
 use crate::plan::Plan;

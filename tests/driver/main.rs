@@ -27,4 +27,5 @@ mod sandbox;
 mod scheduling;
 mod sharing;
 mod store_care;
+mod terminal;
 mod trained;

@@ -5,6 +5,7 @@ use super::journal::StageRecord;
 use super::live::{LIVE, Live};
 use crate::fsx;
 use crate::store::Store;
+use std::collections::BTreeMap;
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,16 @@ impl PastRun {
     pub fn all(store: &Store) -> impl Iterator<Item = PastRun> {
         let dirs = fsx::list_dir(&store.runs_dir()).unwrap_or_default();
         dirs.into_iter().rev().map(Self::read)
+    }
+
+    /// [`Self::all`] some time after, without reading again what had ended.
+    pub fn all_again(store: &Store, before: &[PastRun]) -> Vec<PastRun> {
+        let ended = |run: &&PastRun| run.state == RunState::Ended;
+        let ended: BTreeMap<&Path, &PastRun> =
+            before.iter().filter(ended).map(|run| (run.dir.as_path(), run)).collect();
+        let dirs = fsx::list_dir(&store.runs_dir()).unwrap_or_default().into_iter().rev();
+        dirs.map(|dir| ended.get(dir.as_path()).map_or_else(|| Self::read(dir.clone()), |run| (*run).clone()))
+            .collect()
     }
 
     /// The runs of an experiment, the newest first.
