@@ -5,7 +5,7 @@ mod screen;
 pub(super) use screen::{Canvas, Frame, show_cursor};
 
 use super::args::ColorChoice;
-use super::fit::Window;
+use super::fit::{Window, wrap};
 use super::table::{Cells, table};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -51,6 +51,11 @@ impl Output {
     pub(super) fn table(&self, headings: &[(&str, Cells)], rows: &[Vec<String>]) -> String {
         let ellipsis = if self.is_utf8 { '…' } else { '~' };
         table(headings, rows, self.width().map(|width| Window { width, ellipsis }))
+    }
+
+    /// A sentence, broken between words where the terminal that data goes to ends.
+    pub(super) fn sentence(&self, text: &str) -> String {
+        self.width().map_or_else(|| text.to_owned(), |width| wrap(text, width).join("\n"))
     }
 
     /// Where what is watched is drawn.

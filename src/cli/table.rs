@@ -11,8 +11,11 @@ use std::ops::Range;
 /// Columns between columns.
 const GAP: usize = 2;
 
-/// A name is not made shorter than this.
-const LEAST_NAME: usize = 12;
+/// A name is not made shorter than this, or else the table has several parts.
+const LEAST_NAME: usize = 20;
+
+/// A name that stands in several blocks is not made shorter than this.
+const LEAST_REPEATED: usize = 12;
 
 /// A sentence is not made narrower than this.
 const LEAST_SENTENCE: usize = 28;
@@ -84,6 +87,14 @@ impl<'a> Column<'a> {
             Cells::Numbers | Cells::Words => self.narrow(),
             Cells::Names => self.narrow().min(LEAST_NAME),
             Cells::Sentences => self.narrow().min(LEAST_SENTENCE),
+        }
+    }
+
+    /// [`Self::least`] of a column that is in several blocks.
+    fn least_repeated(&self) -> usize {
+        match self.kind {
+            Cells::Names => self.narrow().min(LEAST_REPEATED),
+            _ => self.least(),
         }
     }
 
@@ -185,7 +196,7 @@ fn stacked(shown: &[Column<'_>], window: Window) -> String {
     let n_names = n_names(shown, window.width);
     let (names, values) = shown.split_at(n_names);
     let natural: Vec<usize> = names.iter().map(Column::natural).collect();
-    let least: Vec<usize> = names.iter().map(Column::least).collect();
+    let least: Vec<usize> = names.iter().map(Column::least_repeated).collect();
     let value_widths = |room: usize| -> Vec<usize> {
         values.iter().map(|column| column.least().min(room.saturating_sub(GAP)).max(1)).collect()
     };
@@ -230,7 +241,7 @@ fn n_names(shown: &[Column<'_>], width: usize) -> usize {
         (0..n_rows).map(row).collect::<BTreeSet<_>>().len() == n_rows
     };
     let fits = |n: &usize| {
-        let names = total(&shown[..*n].iter().map(Column::least).collect::<Vec<_>>());
+        let names = total(&shown[..*n].iter().map(Column::least_repeated).collect::<Vec<_>>());
         let value = shown[*n..].iter().map(Column::least).max().unwrap_or(0);
         names + GAP + value <= width
     };

@@ -75,7 +75,9 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = self.term.show_cursor().and_then(|()| self.term.flush());
+        // The terminal may have written ^C where the cursor is.
+        let _ =
+            self.term.clear_line().and_then(|()| self.term.show_cursor()).and_then(|()| self.term.flush());
     }
 }
 

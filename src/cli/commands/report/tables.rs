@@ -25,7 +25,7 @@ pub(super) fn scores(rows: &[Row], output: &Output) -> Vec<String> {
         format!("{}\n{}", lines[0].line.of.trial.model, output.table(&headings, &rows))
     };
     let models = scores.lines.chunk_by(|a, b| a.line.of.trial.model == b.line.of.trial.model);
-    let note = scores.is_matched.then(|| MATCHED.to_owned());
+    let note = scores.is_matched.then(|| output.sentence(MATCHED));
     note.into_iter().chain(models.map(of_model)).collect()
 }
 
