@@ -4,8 +4,7 @@ use super::Source;
 use super::error::PageError;
 use super::table::Table;
 use crate::fsx;
-use crate::plan::{Stage, StageId};
-use crate::store::Store;
+use crate::plan::StageId;
 use rayon::prelude::*;
 use safetensors::SafeTensors;
 use serde::Serialize;
@@ -18,18 +17,14 @@ const TOP: f64 = 0.01;
 
 /// A line of `circuits`: one matrix under one mask.
 #[derive(Debug, Clone, Serialize)]
-pub struct Matrix {
+pub(super) struct Matrix {
     /// The mask's stage.
     pub mask: String,
-    /// The matrix.
     pub tensor: String,
-    /// Its layer, if its name has one.
     pub layer: Option<u32>,
     /// `q_proj` and the like.
     pub module: String,
-    /// Its weights.
     pub weights: u64,
-    /// Those that the mask keeps.
     pub kept: u64,
     /// [`Self::kept`] of [`Self::weights`].
     pub share: f64,
@@ -84,7 +79,7 @@ pub(super) fn collect(source: Source<'_>) -> Result<Circuits, PageError> {
     let stages = &source.plan.stages;
     let ids: Vec<StageId> = (0..stages.len()).filter(|&id| stages[id].kind() == StageKind::Select).collect();
     let masks: Vec<Option<Mask>> =
-        ids.into_par_iter().map(|id| read(source.store, &stages[id])).collect::<Result<_, PageError>>()?;
+        ids.into_par_iter().map(|id| read(source, id)).collect::<Result<_, PageError>>()?;
     let masks: Vec<Mask> = masks.into_iter().flatten().collect();
     let matrices = masks.par_iter().flat_map_iter(matrices).collect();
     let pairs: Vec<(usize, usize)> = (0..masks.len()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
@@ -97,18 +92,11 @@ pub(super) fn collect(source: Source<'_>) -> Result<Circuits, PageError> {
     Ok(Circuits { masks: masks.into_iter().map(|mask| mask.label).collect(), matrices, overlaps })
 }
 
-/// What a mask keeps of each matrix, in the model's order; none if its artifact is not there.
-///
-/// # Errors
-/// The artifact is damaged.
-pub fn kept(store: &Store, stage: &Stage) -> Result<Option<Vec<Matrix>>, PageError> {
-    Ok(read(store, stage)?.map(|mask| matrices(&mask)))
-}
-
-fn read(store: &Store, stage: &Stage) -> Result<Option<Mask>, PageError> {
+fn read(source: Source<'_>, id: StageId) -> Result<Option<Mask>, PageError> {
+    let stage = &source.plan.stages[id];
     let Some(key) = stage.key() else { return Ok(None) };
-    let layout: Option<WeightLayout> = store.read_json(stage.kind(), key, file::LAYOUT)?;
-    let path = store.artifact_dir(stage.kind(), key).join(file::MASK);
+    let layout: Option<WeightLayout> = source.store.read_json(stage.kind(), key, file::LAYOUT)?;
+    let path = source.store.artifact_dir(stage.kind(), key).join(file::MASK);
     let (Some(layout), Some(bytes)) = (layout, fsx::read_if_exists(&path)?) else { return Ok(None) };
     Ok(Some(Mask { label: stage.label.clone(), layout, index: indices(&path, &bytes)? }))
 }
@@ -148,12 +136,11 @@ fn matrix(mask: &Mask, tensor: &TensorShape, of_tensor: &[i64], first: i64) -> M
         cols[(place % tensor.cols) as usize] += 1;
     }
     let (weights, kept) = (tensor.rows * tensor.cols, of_tensor.len() as u64);
-    let mut words = tensor.name.split('.').rev().skip_while(|word| *word == "weight");
-    let module = words.next().unwrap_or_default().to_owned();
+    let (module, layer) = place(&tensor.name);
     Matrix {
         mask: mask.label.clone(),
         tensor: tensor.name.clone(),
-        layer: words.find_map(|word| word.parse().ok()),
+        layer,
         module,
         weights,
         kept,
@@ -161,6 +148,13 @@ fn matrix(mask: &Mask, tensor: &TensorShape, of_tensor: &[i64], first: i64) -> M
         in_top_rows: in_top(rows, kept),
         in_top_cols: in_top(cols, kept),
     }
+}
+
+/// What kind of matrix a tensor is, and in which layer.
+pub(super) fn place(name: &str) -> (String, Option<u32>) {
+    let mut words = name.split('.').rev().skip_while(|word| *word == "weight");
+    let module = words.next().unwrap_or_default().to_owned();
+    (module, words.find_map(|word| word.parse().ok()))
 }
 
 /// Share of all that the fullest hundredth has; at least one counts.

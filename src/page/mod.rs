@@ -5,6 +5,7 @@
 mod circuits;
 mod error;
 mod html;
+mod kept;
 mod names;
 mod outputs;
 mod saliency;
@@ -14,8 +15,8 @@ mod stages;
 mod table;
 mod vendor;
 
-pub use circuits::{Matrix, kept};
 pub use error::PageError;
+pub use kept::{Kept, kept};
 pub use saliency::Spread;
 
 use crate::fsx;

@@ -48,11 +48,6 @@ impl Terminal {
         String::from_utf8_lossy(&self.written.lock().unwrap()).replace("\r\n", "\n")
     }
 
-    fn interrupt(&self) {
-        // SAFETY: a plain system call on a process of our own, which has not been waited for.
-        unsafe { libc::kill(i32::try_from(self.program.id()).unwrap(), libc::SIGINT) };
-    }
-
     /// Its exit code, and all that it wrote.
     fn end(mut self) -> (i32, String) {
         let code = self.program.wait().unwrap().code().unwrap_or(-1);
@@ -60,6 +55,12 @@ impl Terminal {
         let text = String::from_utf8_lossy(&self.written.lock().unwrap()).replace("\r\n", "\n");
         (code, text)
     }
+}
+
+/// Ctrl-C, for a process that has not been waited for.
+fn interrupt(program: &Child) {
+    // SAFETY: a plain system call on a process of our own.
+    unsafe { libc::kill(i32::try_from(program.id()).unwrap(), libc::SIGINT) };
 }
 
 fn shown(sandbox: &Sandbox, arguments: &[&str], columns: u16) -> String {
@@ -146,7 +147,7 @@ fn a_watched_report_is_drawn_in_place_until_ctrl_c() {
     assert!(fs::read_to_string(&table).unwrap().contains("16"), "the files are written too");
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
     wait_for("all results", || terminal.text().contains("2 bit tacq 2 %"));
-    terminal.interrupt();
+    interrupt(&terminal.program);
     let (code, text) = terminal.end();
     assert_eq!(code, 0, "{text}");
     assert!(text.starts_with("\x1b[?25l") && text.ends_with("\x1b[?25h"), "the cursor comes back: {text:?}");
@@ -163,19 +164,23 @@ fn a_watched_report_is_drawn_in_place_until_ctrl_c() {
 #[test]
 fn a_watched_status_ends_with_the_run() {
     let sandbox = Sandbox::new();
-    let mut run = sandbox.command_fake(&["run", "exp.yaml"], "gradients=wait:3000");
+    let mut run = sandbox.command_fake(&["run", "exp.yaml"], "gradients=wait:600000");
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let is_asked =
-        || fs::read_to_string(sandbox.root.join("fake.log")).is_ok_and(|log| log.contains("gradients"));
-    wait_for("gradients", is_asked);
-    let watched = sandbox.sweep(&["status", "exp.yaml", "--watch"]).expect(0).stdout;
-    assert!(run.wait().unwrap().success());
-    let blocks: Vec<&str> = watched.split("4 trials, 15 stages").skip(1).collect();
-    assert!(blocks.len() > 1, "{watched}");
-    assert!(blocks[0].contains(" gradients[model,prose]"), "{watched}");
-    let last = blocks[blocks.len() - 1];
-    assert!(last.contains("4 of 4 trials done") && last.contains("last run: 15 computed"), "{watched}");
-    // Nothing is left to wait for.
+    let path = sandbox.root.join("printed");
+    let mut status = sandbox.command(&["status", "exp.yaml", "--watch"]);
+    let mut status = status.stdout(File::create(&path).unwrap()).spawn().unwrap();
+    let printed = || fs::read_to_string(&path).unwrap();
+    wait_for("gradients", || printed().contains(" gradients[model,prose]"));
+    assert!(status.try_wait().unwrap().is_none(), "it goes on as long as something runs");
+    interrupt(&run);
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert!(status.wait().unwrap().success());
+    let printed = printed();
+    let (_, last) = printed.rsplit_once("4 trials, 15 stages").unwrap();
+    assert!(last.contains("last run: ") && !last.contains(" gradients[model,prose]"), "{printed}");
+    assert!(printed.contains("\n\n4 trials, 15 stages"), "blocks are apart: {printed}");
+    // Of a grid that is done nothing is left to wait for.
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
     let after = sandbox.sweep(&["status", "exp.yaml", "--watch"]).expect(0).stdout;
     assert_eq!(after, sandbox.sweep(&["status", "exp.yaml"]).expect(0).stdout);
 }
@@ -198,8 +203,7 @@ fn a_watched_report_elsewhere_prints_what_changed_as_blocks() {
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
     wait_for("the second block", || printed().contains("2 bit tacq 1 %"));
     wait_for("the page", || fs::read_to_string(&page).unwrap() != before);
-    // SAFETY: a plain system call on a process of our own, which has not been waited for.
-    unsafe { libc::kill(i32::try_from(report.id()).unwrap(), libc::SIGINT) };
+    interrupt(&report);
     assert_eq!(report.wait().unwrap().code(), Some(0));
     assert!(!printed().contains('\x1b') && printed().contains("\n\nmodel\nquantized"), "{}", printed());
 }

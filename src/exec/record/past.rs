@@ -94,3 +94,33 @@ fn is_alive(dir: &Path) -> bool {
     let Ok(file) = fsx::open(&dir.join(ALIVE)) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::outcome::RunSummary;
+
+    #[test]
+    fn what_has_ended_is_not_read_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::new(dir.path());
+        let run = |name: &str| store.runs_dir().join(name);
+        let end = |name: &str| {
+            let record = RunRecord::new(name, RunSummary::default());
+            fsx::write(&run(name).join(SUMMARY), &serde_json::to_vec(&record).unwrap()).unwrap();
+        };
+        for name in ["1-1", "2-2"] {
+            fsx::create_dir_all(&run(name)).unwrap();
+        }
+        end("1-1");
+        let seen = |runs: &[PastRun]| runs.iter().map(|run| run.state).collect::<Vec<_>>();
+        let first = PastRun::all_again(&store, &[]);
+        assert_eq!(seen(&first), [RunState::Killed, RunState::Ended]);
+        fsx::remove_file(&run("1-1").join(SUMMARY)).unwrap();
+        end("2-2");
+        fsx::create_dir_all(&run("3-3")).unwrap();
+        let second = PastRun::all_again(&store, &first);
+        assert_eq!(seen(&second), [RunState::Killed, RunState::Ended, RunState::Ended]);
+        assert_eq!(second[2].experiment(), Some("1-1"));
+    }
+}

@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::fit::columns;
 use crate::cli::output::Output;
 use crate::cli::sparkline::sparkline;
-use crate::page::{self, Matrix, Spread};
+use crate::page::{self, Kept, Spread};
 use crate::plan::StageId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -18,18 +18,18 @@ const WIDTH: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     spread: Option<Spread>,
-    kept: Option<Kept>,
+    kept: Option<Modules>,
 }
 
 /// What a mask keeps, by kind of matrix, layer after layer.
 #[derive(Debug)]
-struct Kept(BTreeMap<String, Vec<(Option<u32>, u64)>>);
+struct Modules(BTreeMap<String, Vec<Kept>>);
 
-impl Kept {
-    fn new(matrices: Vec<Matrix>) -> Self {
-        let mut modules: BTreeMap<String, Vec<(Option<u32>, u64)>> = BTreeMap::new();
+impl Modules {
+    fn new(matrices: Vec<Kept>) -> Self {
+        let mut modules: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
         for matrix in matrices {
-            modules.entry(matrix.module).or_default().push((matrix.layer, matrix.kept));
+            modules.entry(matrix.module.clone()).or_default().push(matrix);
         }
         Self(modules)
     }
@@ -40,7 +40,7 @@ impl Figures {
         let (stage, store) = (&opened.plan.stages[id], &opened.store);
         Ok(match stage.kind() {
             StageKind::Saliency => Self { spread: Spread::read(store, stage)?, kept: None },
-            StageKind::Select => Self { spread: None, kept: page::kept(store, stage)?.map(Kept::new) },
+            StageKind::Select => Self { spread: None, kept: page::kept(store, stage)?.map(Modules::new) },
             _ => Self::default(),
         })
     }
@@ -50,10 +50,9 @@ impl Figures {
         if let Some(spread) = &self.spread {
             facts.insert("histogram".to_owned(), json!(spread));
         }
-        if let Some(Kept(modules)) = &self.kept {
-            let counts = |layers: &Vec<(Option<u32>, u64)>| -> Vec<Value> {
-                layers.iter().map(|(layer, kept)| json!({ "layer": layer, "kept": kept })).collect()
-            };
+        if let Some(Modules(modules)) = &self.kept {
+            let count = |matrix: &Kept| json!({ "layer": matrix.layer, "kept": matrix.kept });
+            let counts = |layers: &Vec<Kept>| layers.iter().map(count).collect::<Vec<_>>();
             let modules: BTreeMap<_, _> =
                 modules.iter().map(|(name, layers)| (name, counts(layers))).collect();
             facts.insert("kept".to_owned(), json!(modules));
@@ -84,14 +83,14 @@ fn spread_lines(spread: &Spread, width: usize, is_utf8: bool) -> Vec<String> {
 }
 
 /// A line per kind of matrix, each on a scale of its own: its numbers say how kinds compare.
-fn kept_lines(Kept(modules): &Kept, width: usize, is_utf8: bool) -> Vec<String> {
-    let all: u64 = modules.values().flatten().map(|(_, kept)| kept).sum();
+fn kept_lines(Modules(modules): &Modules, width: usize, is_utf8: bool) -> Vec<String> {
+    let all: u64 = modules.values().flatten().map(|matrix| matrix.kept).sum();
     let mut lines = vec![format!("kept: {all} weights, by layer")];
     let name_width = modules.keys().map(|name| columns(name)).max().unwrap_or(0);
     for (name, layers) in modules {
-        let counts: Vec<f64> = layers.iter().map(|(_, kept)| *kept as f64).collect();
-        let (least, most) =
-            layers.iter().fold((u64::MAX, 0), |(least, most), (_, kept)| (least.min(*kept), most.max(*kept)));
+        let counts: Vec<f64> = layers.iter().map(|matrix| matrix.kept as f64).collect();
+        let kept = || layers.iter().map(|matrix| matrix.kept);
+        let (least, most) = (kept().min().unwrap_or(0), kept().max().unwrap_or(0));
         let name = format!("  {name}{} ", " ".repeat(name_width - columns(name)));
         let range = if least == most { format!(" {most}") } else { format!(" {least} to {most}") };
         let room = width.saturating_sub(columns(&name) + columns(&range));
@@ -118,18 +117,8 @@ mod tests {
 
     #[test]
     fn kept_weights_have_a_line_per_kind_of_matrix() {
-        let matrix = |module: &str, layer, kept| Matrix {
-            mask: String::new(),
-            tensor: String::new(),
-            layer: Some(layer),
-            module: module.into(),
-            weights: 100,
-            kept,
-            share: 0.0,
-            in_top_rows: 0.0,
-            in_top_cols: 0.0,
-        };
-        let kept = Kept::new(vec![
+        let matrix = |module: &str, layer, kept| Kept { module: module.into(), layer: Some(layer), kept };
+        let kept = Modules::new(vec![
             matrix("q_proj", 0, 0),
             matrix("up_proj", 0, 7),
             matrix("q_proj", 1, 10),
@@ -139,7 +128,7 @@ mod tests {
             kept_lines(&kept, 80, false),
             ["kept: 24 weights, by layer", "  q_proj  _# 0 to 10", "  up_proj ## 7"]
         );
-        let many = Kept::new((0..200).map(|layer| matrix("q_proj", layer, layer.into())).collect());
+        let many = Modules::new((0..200).map(|layer| matrix("q_proj", layer, layer.into())).collect());
         let lines = kept_lines(&many, 40, true);
         assert!(lines.iter().all(|line| columns(line) <= 40), "{lines:?}");
     }
