@@ -2,7 +2,8 @@
 //!
 //! What makes a table narrower, in this order, each only if it is still too wide: columns whose cells are all equal become
 //! a line above it; headings are broken; names are shortened in their middle and sentences broken; rows that begin alike
-//! become sections with a heading; columns go to blocks below each other, each with the names again.
+//! become sections with a heading; columns go to blocks below each other, each with the names again; where not even the
+//! names have room, rows become a list.
 
 use super::fit::{Window, columns, elide, wrap};
 use std::collections::BTreeSet;
@@ -187,44 +188,29 @@ fn shrink(widths: &mut [usize], least: &[usize], width: usize) {
     }
 }
 
-/// Blocks below each other, each with the columns that tell the rows apart. Of all widths of these, the largest that needs
-/// the fewest blocks.
+/// Blocks below each other, each with the columns that tell the rows apart; a list of rows where these leave no room for
+/// others.
 fn stacked(shown: &[Column<'_>], window: Window) -> String {
     if let [only] = shown {
         return lay_out(shown, &[only.natural().min(window.width)], Some(window));
     }
-    let n_names = n_names(shown, window.width);
+    let Some(n_names) = n_names(shown, window.width) else { return listed(shown, window) };
     let (names, values) = shown.split_at(n_names);
     let natural: Vec<usize> = names.iter().map(Column::natural).collect();
     let least: Vec<usize> = names.iter().map(Column::least_repeated).collect();
-    let value_widths = |room: usize| -> Vec<usize> {
-        values.iter().map(|column| column.least().min(room.saturating_sub(GAP)).max(1)).collect()
-    };
-    // Beside the names there is room for a value of one column.
-    let most = total(&natural).min(window.width.saturating_sub(GAP + 1));
-    let tried = (total(&least)..=most).rev().map(|width| {
+    let widths: Vec<usize> = values.iter().map(Column::least).collect();
+    let most = window.width - GAP - widths.iter().max().copied().unwrap_or(0);
+    let tried = (total(&least)..=total(&natural).min(most)).rev().map(|width| {
         let mut names = natural.clone();
         shrink(&mut names, &least, width);
-        let room = window.width.saturating_sub(total(&names));
-        let widths = value_widths(room);
-        let blocks = blocks(&widths, room);
-        (names, widths, blocks)
+        let blocks = blocks(&widths, window.width - total(&names));
+        (names, blocks)
     });
-    // A value that has to be broken is worse than another block, and then names are to be short.
-    let is_broken =
-        |widths: &[usize]| widths.iter().zip(values).any(|(width, column)| *width < column.least());
-    let best = tried.min_by_key(|(names, widths, blocks)| match is_broken(widths) {
-        true => (true, total(names)),
-        false => (false, blocks.len()),
-    });
-    let (name_widths, widths, blocks) = best.unwrap_or_else(|| {
-        // Not even the names fit: half of the window is theirs.
-        let names = vec![(window.width.saturating_sub(GAP) / 2).max(1)];
-        let room = window.width.saturating_sub(names[0]);
-        let widths = value_widths(room);
-        let blocks = blocks(&widths, room);
-        (names, widths, blocks)
-    });
+    // Names that can be read are worth a block; of these the widest that need the fewest blocks.
+    let is_cramped = |widths: &[usize]| widths.iter().zip(names).any(|(width, name)| *width < name.least());
+    let (name_widths, blocks) = tried
+        .min_by_key(|(names, blocks)| (is_cramped(names), blocks.len()))
+        .expect("names and the widest value fit");
     let text = blocks.into_iter().map(|block| {
         let columns: Vec<&Column<'_>> = names.iter().chain(&values[block.clone()]).collect();
         let widths: Vec<usize> = name_widths.iter().chain(&widths[block]).copied().collect();
@@ -233,8 +219,8 @@ fn stacked(shown: &[Column<'_>], window: Window) -> String {
     text.collect::<Vec<_>>().join("\n\n")
 }
 
-/// How many of the first columns tell the rows apart; one if these leave no room for others.
-fn n_names(shown: &[Column<'_>], width: usize) -> usize {
+/// How many of the first columns tell the rows apart; none if these leave no room for the widest of the others.
+fn n_names(shown: &[Column<'_>], width: usize) -> Option<usize> {
     let n_rows = shown[0].cells.len();
     let tells = |n: &usize| {
         let row = |at: usize| shown[..*n].iter().map(move |column| column.cells[at]).collect::<Vec<_>>();
@@ -245,7 +231,17 @@ fn n_names(shown: &[Column<'_>], width: usize) -> usize {
         let value = shown[*n..].iter().map(Column::least).max().unwrap_or(0);
         names + GAP + value <= width
     };
-    (1..shown.len()).find(tells).filter(fits).unwrap_or(1)
+    (1..shown.len()).find(tells).filter(fits)
+}
+
+/// A row below the other, each cell after its heading.
+fn listed(shown: &[Column<'_>], window: Window) -> String {
+    let row = |at: usize| {
+        let cells = shown.iter().filter(|column| !column.cells[at].is_empty());
+        let cells = cells.map(|column| format!("{} {}", column.heading, column.cells[at]));
+        wrap(&cells.collect::<Vec<_>>().join("; "), window.width).join("\n")
+    };
+    (0..shown[0].cells.len()).map(row).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Columns that stand beside each other: as many as there is room for, one at least.

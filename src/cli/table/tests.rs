@@ -178,3 +178,31 @@ fn rows_that_begin_alike_become_sections() {
     assert_eq!(table(&headings, &rows, window(40)), expected.join("\n"));
     assert_eq!(table(&headings, &rows, window(60)).lines().count(), 7, "one part where it fits");
 }
+
+#[test]
+fn rows_that_no_block_could_tell_apart_become_a_list() {
+    let headings = [("method", Cells::Names), ("against", Cells::Names), ("difference", Cells::Sentences)];
+    let rows = rows(&[
+        &["2 bit gptq g128", "16 bit", "−92.5 [−96.0, −88.5] pp"],
+        &["2 bit gptq g128", "2 bit rtn g128", "+20.0 [+13.5, +26.0] pp"],
+    ]);
+    let expected = [
+        "in every line: method 2",
+        "bit gptq g128",
+        "",
+        "against 16 bit; difference",
+        "−92.5 [−96.0, −88.5] pp",
+        "",
+        "against 2 bit rtn g128;",
+        "difference +20.0 [+13.5,",
+        "+26.0] pp",
+    ];
+    assert_eq!(table(&headings, &rows, window(26)), expected.join("\n"));
+}
+
+#[test]
+fn names_that_can_be_read_are_worth_a_block() {
+    let (headings, rows) = scores(3);
+    let text = shown(&headings, &rows, Some(80));
+    assert!(text.contains("2 bit gptq g128") && text.split("\n\n").count() == 2, "{text}");
+}
