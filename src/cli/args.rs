@@ -232,6 +232,9 @@ pub(super) enum Command {
         /// Output format.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
+        /// Look again every second, until the run ends and nothing else runs.
+        #[arg(long)]
+        watch: bool,
     },
     /// List the runs of a store, or of one experiment: when, how they ended, what they did.
     History(HistoryArgs),
@@ -246,7 +249,7 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
-    /// Write the tables from what the store holds.
+    /// Print scores and paired differences, and write the tables, from what the store holds.
     Report {
         #[command(flatten)]
         file: FileArgs,
@@ -257,6 +260,9 @@ pub(super) enum Command {
         /// Also write a page that shows all of it, in one file that needs no network.
         #[arg(long, value_enum)]
         format: Option<ReportFormat>,
+        /// Look again every second, and write all of it again when results come; until Ctrl-C.
+        #[arg(long)]
+        watch: bool,
     },
     /// Show experiments in a browser: reports that follow their runs, stages, logs; start and end runs.
     Serve(ServeArgs),

@@ -4,12 +4,16 @@ mod args;
 mod commands;
 mod error;
 mod exit_code;
+mod fit;
 mod logging;
 mod output;
 mod progress;
 mod select;
+mod sparkline;
 mod store_args;
+mod table;
 mod transfer;
+mod watch;
 
 pub use exit_code::ExitCode;
 

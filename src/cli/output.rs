@@ -1,15 +1,21 @@
 //! The only place that prints: data to standard output, everything else to standard error.
 
+mod screen;
+
+pub(super) use screen::{Canvas, Frame, show_cursor};
+
 use super::args::ColorChoice;
+use super::fit::{Window, wrap};
+use super::table::{Cells, table};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use unicode_width::UnicodeWidthChar;
 
 /// Where output goes and how it looks.
 #[derive(Debug)]
 pub(super) struct Output {
     color: bool,
     data_color: bool,
+    is_utf8: bool,
 }
 
 impl Output {
@@ -19,7 +25,11 @@ impl Output {
             ColorChoice::Never => false,
             ColorChoice::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         };
-        Self { color: colored(io::stderr().is_terminal()), data_color: colored(io::stdout().is_terminal()) }
+        Self {
+            color: colored(io::stderr().is_terminal()),
+            data_color: colored(io::stdout().is_terminal()),
+            is_utf8: is_utf8(|name| std::env::var(name).ok()),
+        }
     }
 
     /// Whether data may be coloured.
@@ -30,6 +40,27 @@ impl Output {
     /// Columns of the terminal that data goes to; none if it goes elsewhere.
     pub(super) fn width(&self) -> Option<usize> {
         console::Term::stdout().size_checked().map(|(_, columns)| columns.into())
+    }
+
+    /// Whether the locale has more than ASCII.
+    pub(super) fn is_utf8(&self) -> bool {
+        self.is_utf8
+    }
+
+    /// A table that fits the terminal that data goes to; whole if it goes elsewhere.
+    pub(super) fn table(&self, headings: &[(&str, Cells)], rows: &[Vec<String>]) -> String {
+        let ellipsis = if self.is_utf8 { '…' } else { '~' };
+        table(headings, rows, self.width().map(|width| Window { width, ellipsis }))
+    }
+
+    /// A sentence, broken between words where the terminal that data goes to ends.
+    pub(super) fn sentence(&self, text: &str) -> String {
+        self.width().map_or_else(|| text.to_owned(), |width| wrap(text, width).join("\n"))
+    }
+
+    /// Where what is watched is drawn.
+    pub(super) fn canvas(&self) -> Box<dyn Canvas> {
+        screen::canvas()
     }
 
     /// Whether standard error may be coloured.
@@ -54,63 +85,12 @@ impl Output {
     }
 }
 
-/// Rows under headings, columns padded to the left or, where `right` says so, to the right edge.
-pub(super) fn table(headings: &[&str], right: &[bool], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = headings.iter().map(|h| h.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: Vec<&str>| {
-        let mut text = String::new();
-        for (i, cell) in cells.into_iter().enumerate() {
-            let pad = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
-            if i > 0 {
-                text.push_str("  ");
-            }
-            if right[i] {
-                text.push_str(&pad);
-            }
-            text.push_str(cell);
-            if !right[i] {
-                text.push_str(&pad);
-            }
-        }
-        text.trim_end().to_owned()
-    };
-    let mut lines = vec![line(headings.to_vec())];
-    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
-    lines.join("\n")
-}
-
-/// A line broken at spaces into lines of at most `width` columns; a word that is longer is broken anywhere. Spaces at
-/// the beginning stay, those at a break go. At least one line.
-pub(super) fn wrap(line: &str, width: usize) -> Vec<String> {
-    let columns = |c: char| c.width().unwrap_or(0);
-    let (mut lines, mut current, mut used) = (Vec::new(), String::new(), 0);
-    // Where the last word of `current` begins, if it may move to the next line.
-    let mut word = 0;
-    for c in line.chars() {
-        if used + columns(c) > width && !current.is_empty() {
-            let moved = if c != ' ' && word > 0 { current.split_off(word) } else { String::new() };
-            lines.push(current.trim_end().to_owned());
-            used = moved.chars().map(columns).sum();
-            (current, word) = (moved, 0);
-            if c == ' ' {
-                continue;
-            }
-        }
-        current.push(c);
-        used += columns(c);
-        if c == ' ' && !current.trim().is_empty() {
-            word = current.len();
-        }
-    }
-    if !current.is_empty() || lines.is_empty() {
-        lines.push(current);
-    }
-    lines
+/// Whether the locale's characters are UTF-8. Of its variables the first that is set decides.
+fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let locale = names.into_iter().filter_map(variable).find(|locale| !locale.is_empty());
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Seconds as a person says them.
@@ -163,14 +143,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_broken_at_words_and_long_words_anywhere() {
-        assert_eq!(wrap("", 5), [""]);
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("one two three", 6), ["one", "two", "three"]);
-        assert_eq!(wrap("  indented text", 10), ["  indented", "text"]);
-        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
-        assert_eq!(wrap("日本語の", 4), ["日本", "語の"]);
-        assert_eq!(wrap("unbroken line", usize::MAX), ["unbroken line"]);
+    fn the_first_variable_that_is_set_says_what_the_locale_has() {
+        let locale = |set: &[(&str, &str)]| {
+            is_utf8(|name| set.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(locale(&[("LANG", "en_US.UTF-8")]) && locale(&[("LC_CTYPE", "C.utf8")]));
+        assert!(locale(&[("LC_ALL", ""), ("LANG", "de_DE.UTF-8@euro")]), "what is empty is not set");
+        assert!(!locale(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
+        assert!(!locale(&[("LANG", "de_DE.ISO-8859-1")]) && !locale(&[]));
     }
 
     #[test]
@@ -186,12 +166,5 @@ mod tests {
     fn bytes_have_two_digits_at_least() {
         assert_eq!([0, 999, 1000, 9_949_999].map(bytes), ["0 B", "999 B", "1.0 kB", "9.9 MB"]);
         assert_eq!(bytes(41_234_000_000), "41 GB");
-    }
-
-    #[test]
-    fn columns_align() {
-        let rows = [vec!["gradients".into(), "2".into()], vec!["quantize".into(), "14".into()]];
-        let text = table(&["kind", "run"], &[false, true], &rows);
-        assert_eq!(text, "kind       run\ngradients    2\nquantize    14");
     }
 }

@@ -136,12 +136,11 @@ fn matrix(mask: &Mask, tensor: &TensorShape, of_tensor: &[i64], first: i64) -> M
         cols[(place % tensor.cols) as usize] += 1;
     }
     let (weights, kept) = (tensor.rows * tensor.cols, of_tensor.len() as u64);
-    let mut words = tensor.name.split('.').rev().skip_while(|word| *word == "weight");
-    let module = words.next().unwrap_or_default().to_owned();
+    let (module, layer) = place(&tensor.name);
     Matrix {
         mask: mask.label.clone(),
         tensor: tensor.name.clone(),
-        layer: words.find_map(|word| word.parse().ok()),
+        layer,
         module,
         weights,
         kept,
@@ -149,6 +148,13 @@ fn matrix(mask: &Mask, tensor: &TensorShape, of_tensor: &[i64], first: i64) -> M
         in_top_rows: in_top(rows, kept),
         in_top_cols: in_top(cols, kept),
     }
+}
+
+/// What kind of matrix a tensor is, and in which layer.
+pub(super) fn place(name: &str) -> (String, Option<u32>) {
+    let mut words = name.split('.').rev().skip_while(|word| *word == "weight");
+    let module = words.next().unwrap_or_default().to_owned();
+    (module, words.find_map(|word| word.parse().ok()))
 }
 
 /// Share of all that the fullest hundredth has; at least one counts.

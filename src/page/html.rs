@@ -8,7 +8,7 @@ use super::saliency::Saliencies;
 use super::sizes::Sizes;
 use super::stages::Stages;
 use super::table::Table;
-use crate::report::{self, Column, Difference, Group, Line, Row, Worded};
+use crate::report::{self, Column, Difference, Group, NamedLine, Row, Worded};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value};
@@ -44,35 +44,7 @@ pub(super) struct Parts<'a> {
 struct OfModel<'a> {
     model: &'a str,
     columns: &'a [Column],
-    lines: Vec<NamedLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct NamedLine<'a> {
-    name: String,
-    #[serde(flatten)]
-    line: &'a Line<'a>,
-}
-
-impl<'a> NamedLine<'a> {
-    fn new(line: &'a Line<'a>, is_matched: bool) -> Self {
-        let mut trial = line.of.trial.clone();
-        if is_matched {
-            trial.condition_on = None;
-        }
-        Self { name: report::trial_name(&trial), line }
-    }
-}
-
-/// Whether every model was asked the task that it was conditioned on alone, so that a line is better a method with all its
-/// tasks than one of its models.
-fn is_matched(columns: &[Column], lines: &[Line<'_>]) -> bool {
-    let is_own = |line: &Line<'_>| {
-        let Some(set) = &line.of.trial.condition_on else { return true };
-        columns.iter().zip(&line.cells).all(|(column, cell)| cell.is_none() || column.task == *set)
-    };
-    let of_sets = lines.iter().filter(|line| line.of.trial.condition_on.is_some()).count();
-    of_sets > 0 && columns.len() > 1 && lines.iter().all(is_own)
+    lines: &'a [NamedLine<'a>],
 }
 
 /// What the template sees.
@@ -128,24 +100,22 @@ fn expand(template: &str, parts: &Parts<'_>) -> Result<String, PageError> {
         environment.add_template(name, source)?;
     }
 
-    let (columns, mut lines) = report::table(parts.rows, parts.groups);
-    let is_matched = is_matched(&columns, &lines);
-    if is_matched {
-        lines = report::matched(&columns, parts.groups);
-    }
-    let models = lines.chunk_by(|a, b| a.of.trial.model == b.of.trial.model).map(|lines| OfModel {
-        model: &lines[0].of.trial.model,
-        columns: &columns,
-        lines: lines.iter().map(|line| NamedLine::new(line, is_matched)).collect(),
+    let scores = report::scores(parts.rows, parts.groups);
+    let columns = &scores.columns[..];
+    let model = |line: &NamedLine<'_>| line.line.of.trial.model.clone();
+    let models = scores.lines.chunk_by(|a, b| model(a) == model(b)).map(|lines| OfModel {
+        model: &lines[0].line.of.trial.model,
+        columns,
+        lines,
     });
     let models: Vec<OfModel<'_>> = models.collect();
     let differences: Vec<Worded<'_>> = parts.differences.iter().map(Worded::new).collect();
     let seen = Seen {
         version: env!("CARGO_PKG_VERSION"),
         experiment: parts.experiment,
-        is_matched,
+        is_matched: scores.is_matched,
         models,
-        columns: &columns,
+        columns,
         differences,
         sizes: parts.sizes,
         circuits: parts.circuits,

@@ -6,6 +6,7 @@ pub mod assets;
 mod circuits;
 mod error;
 mod html;
+mod kept;
 mod names;
 mod outputs;
 mod saliency;
@@ -15,6 +16,8 @@ mod stages;
 mod table;
 
 pub use error::PageError;
+pub use kept::{Kept, kept};
+pub use saliency::Spread;
 
 use crate::fsx;
 use crate::plan::Plan;

@@ -3,10 +3,45 @@
 use super::Source;
 use super::error::PageError;
 use super::table::Table;
+use crate::plan::Stage;
+use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tacq_protocol::StageKind;
 use tacq_protocol::artifact::file;
+
+/// How the scores of all linear weights of a saliency are spread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// Weights of score 0.
+    pub zeros: u64,
+    /// Weights with a score in [2^exponent, 2^(exponent + 1)), by exponent.
+    pub bins: BTreeMap<i32, u64>,
+}
+
+impl Spread {
+    /// The histograms of all matrices added up; none if the artifact is not there.
+    ///
+    /// # Errors
+    /// The artifact is damaged.
+    pub fn read(store: &Store, stage: &Stage) -> Result<Option<Self>, StoreError> {
+        let Some(key) = stage.key() else { return Ok(None) };
+        let read: Option<Histograms> = store.read_json(stage.kind(), key, file::HISTOGRAMS)?;
+        let Some(Histograms { tensors }) = read else { return Ok(None) };
+        let mut bins: BTreeMap<i32, u64> = BTreeMap::new();
+        for tensor in &tensors {
+            for (exponent, count) in (tensor.first_exponent..).zip(&tensor.counts) {
+                *bins.entry(exponent).or_default() += count;
+            }
+        }
+        Ok(Some(Self { zeros: tensors.iter().map(|tensor| tensor.zeros).sum(), bins }))
+    }
+
+    /// All weights.
+    pub fn weights(&self) -> u64 {
+        self.zeros + self.bins.values().sum::<u64>()
+    }
+}
 
 /// What is read of `histograms.json`.
 #[derive(Debug, Deserialize)]
@@ -45,22 +80,13 @@ impl Saliencies {
     }
 }
 
-/// Adds up the histograms of all matrices, for each saliency that is there.
+/// The spread of each saliency that is there.
 pub(super) fn collect(source: Source<'_>) -> Result<Saliencies, PageError> {
     let mut found = Saliencies::default();
     for stage in source.plan.stages.iter().filter(|stage| stage.kind() == StageKind::Saliency) {
-        let Some(key) = stage.key() else { continue };
-        let read: Option<Histograms> = source.store.read_json(stage.kind(), key, file::HISTOGRAMS)?;
-        let Some(Histograms { tensors }) = read else { continue };
-        let mut bins: BTreeMap<i32, u64> = BTreeMap::new();
-        for tensor in &tensors {
-            for (exponent, count) in (tensor.first_exponent..).zip(&tensor.counts) {
-                *bins.entry(exponent).or_default() += count;
-            }
-        }
-        let zeros: u64 = tensors.iter().map(|tensor| tensor.zeros).sum();
-        let all = (zeros + bins.values().sum::<u64>()) as f64;
-        found.bins.extend(bins.into_iter().map(|(exponent, weights)| Bin {
+        let Some(spread) = Spread::read(source.store, stage)? else { continue };
+        let all = spread.weights() as f64;
+        found.bins.extend(spread.bins.into_iter().map(|(exponent, weights)| Bin {
             saliency: stage.label.clone(),
             exponent,
             weights,

@@ -101,21 +101,30 @@ fn load(path: &Path) -> Result<Option<String>, Error> {
 
 /// `{{ value | fixed(2) }}`: always so many decimals; a dash for what is absent.
 fn fixed(value: &Value, digits: usize) -> Result<String, Error> {
-    match number(value)? {
-        None => Ok("–".to_owned()),
-        Some(number) if number.is_nan() => Ok("NaN".to_owned()),
-        Some(number) if number.is_infinite() => Ok(if number > 0.0 { "∞" } else { "−∞" }.to_owned()),
-        Some(number) => Ok(format!("{number:.digits$}")),
+    Ok(number(value)?.map_or_else(|| "–".to_owned(), |number| fixed_text(number, digits)))
+}
+
+fn fixed_text(number: f64, digits: usize) -> String {
+    match number {
+        _ if number.is_nan() => "NaN".to_owned(),
+        _ if number.is_infinite() => if number > 0.0 { "∞" } else { "−∞" }.to_owned(),
+        _ => format!("{number:.digits$}"),
     }
 }
 
 /// `{{ value | score(metric) }}`: a share as percent with one decimal, a perplexity with three; also their deviations
 /// and intervals.
 fn score(value: &Value, metric: &str) -> Result<String, Error> {
-    if metric::is_share(metric) {
-        return fixed(&number(value)?.map_or_else(|| Value::from(()), |share| Value::from(share * 100.0)), 1);
+    Ok(number(value)?.map_or_else(|| "–".to_owned(), |number| score_text(number, metric)))
+}
+
+/// What [`score`] makes of a number.
+pub(super) fn score_text(number: f64, metric: &str) -> String {
+    match metric {
+        _ if metric::is_share(metric) => fixed_text(number * 100.0, 1),
+        metric::PERPLEXITY => fixed_text(number, 3),
+        _ => fixed_text(number, 4),
     }
-    fixed(value, if metric == metric::PERPLEXITY { 3 } else { 4 })
 }
 
 /// `{{ ratio | percent }}`: 0.0035 → 0.35 %, without digits that were not written.
@@ -130,7 +139,12 @@ fn percent(value: &Value) -> Result<String, Error> {
 
 /// `{{ bytes | megabytes }}`: in units of 10⁶ bytes with one decimal.
 fn megabytes(value: &Value) -> Result<String, Error> {
-    Ok(number(value)?.map_or_else(|| "–".to_owned(), |bytes| format!("{:.1} MB", bytes / 1e6)))
+    Ok(number(value)?.map_or_else(|| "–".to_owned(), megabytes_text))
+}
+
+/// Bytes in units of 10⁶ with one decimal, wherever people read sizes of models.
+pub fn megabytes_text(bytes: f64) -> String {
+    format!("{:.1} MB", bytes / 1e6)
 }
 
 /// `{{ name | cell }}`: text that cannot end a Markdown cell; a dash for what is absent.

@@ -1,6 +1,6 @@
 //! The runs of an experiment.
 
-use crate::exec::{Live, PastRun, RunState, StageRecord};
+use crate::exec::{Live, PastRun, StageRecord};
 use crate::store::Store;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Reads the runs of a store again and again, those that ended once.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    ended: BTreeMap<PathBuf, PastRun>,
+    known: Vec<PastRun>,
     /// Why stages failed in the newest run, by label, and how far it was when that was read.
     failures: BTreeMap<String, String>,
     failures_of: Option<(PathBuf, u64)>,
@@ -17,20 +17,8 @@ pub(super) struct Runs {
 impl Runs {
     /// The runs of an experiment, the newest first.
     pub fn of(&mut self, store: &Store, experiment: &str) -> Vec<PastRun> {
-        let mut found = Vec::new();
-        for dir in PastRun::dirs(store) {
-            let run = match self.ended.get(&dir) {
-                Some(run) => run.clone(),
-                None => PastRun::read(dir),
-            };
-            if run.state == RunState::Ended {
-                self.ended.entry(run.dir.clone()).or_insert_with(|| run.clone());
-            }
-            if run.experiment() == Some(experiment) {
-                found.push(run);
-            }
-        }
-        found
+        self.known = PastRun::all_again(store, &self.known);
+        self.known.iter().filter(|run| run.experiment() == Some(experiment)).cloned().collect()
     }
 
     /// Why stages failed in a run and did not succeed since, by label.

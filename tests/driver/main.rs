@@ -28,4 +28,5 @@ mod scheduling;
 mod serve;
 mod sharing;
 mod store_care;
+mod terminal;
 mod trained;

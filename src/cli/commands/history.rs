@@ -3,7 +3,8 @@
 use crate::cli::args::{Format, HistoryArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, duration, moment, table};
+use crate::cli::output::{Output, duration, moment};
+use crate::cli::table::Cells::{Names, Numbers, Words};
 use crate::exec::{PastRun, RunState};
 use crate::spec;
 use crate::store::Store;
@@ -28,11 +29,18 @@ pub(super) fn history(args: &HistoryArgs, output: &Output) -> Result<ExitCode, C
         }
         Format::Table if runs.is_empty() => output.news("no run has left a record yet"),
         Format::Table => {
-            let headings =
-                ["started (UTC)", "experiment", "state", "computed", "reused", "failed", "time", "run"];
-            let right = [false, false, false, true, true, true, true, false];
+            let headings = [
+                ("started (UTC)", Words),
+                ("experiment", Names),
+                ("state", Words),
+                ("computed", Numbers),
+                ("reused", Numbers),
+                ("failed", Numbers),
+                ("time", Numbers),
+                ("run", Names),
+            ];
             let rows: Vec<_> = runs.iter().map(row).collect();
-            output.data(table(&headings, &right, &rows));
+            output.data(output.table(&headings, &rows));
         }
     }
     Ok(ExitCode::Done)

@@ -58,15 +58,18 @@ pub(super) fn dispatch(args: &Args, output: &Output) -> Result<ExitCode, CliErro
             };
             run::run(file, &options, args.verbose, output)
         }
-        Command::Status { file, format } => status::status(&Opened::new(file)?, *format, output),
+        Command::Status { file, format, watch } => {
+            status::status(&Opened::new(file)?, *format, *watch, output)
+        }
         Command::History(args) => history::history(args, output),
         Command::Why { file, target, format } => {
             why::why(&Opened::new(file)?, target.as_deref(), *format, output)
         }
         Command::Cancel { file } => cancel::cancel(file, output),
         Command::Job { file } => job::job(file, output),
-        Command::Report { file, compare, format } => {
-            report::report(&Opened::usable(file)?, compare.as_ref(), *format, output)
+        Command::Report { file, compare, format, watch } => {
+            let options = report::Options { compare: compare.as_ref(), format: *format, watch: *watch };
+            report::report(&Opened::usable(file)?, options, output)
         }
         Command::Serve(args) => serve::serve(args, output),
         Command::Show { file, target, examples, format } if examples.any() => {

@@ -4,7 +4,8 @@ use super::Opened;
 use crate::cli::args::Graph;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, bytes, count, duration, table};
+use crate::cli::output::{Output, bytes, count, duration};
+use crate::cli::table::Cells::{self, Names, Numbers, Words};
 use crate::exec::{Estimates, Expected};
 use crate::plan::{Plan, StageId, StageState, States};
 use serde_json::json;
@@ -45,8 +46,8 @@ pub(super) fn plan(
     }
     let estimates = Estimates::new(plan, &states, &opened.store);
     match view {
-        View::Counts => output.data(counts(opened, &states, &estimates)),
-        View::Stages => output.data(stages(plan, &states)),
+        View::Counts => output.data(counts(opened, &states, &estimates, output)),
+        View::Stages => output.data(stages(plan, &states, output)),
         View::Json => output.data(json(opened, &states, &estimates)),
         View::Graph(Graph::Mermaid) => output.data(mermaid(plan, &states)),
         View::Graph(Graph::Dot) => output.data(dot(plan, &states)),
@@ -58,7 +59,7 @@ pub(super) fn plan(
 }
 
 /// The table of counts per kind, with what is expected of the stages that are to run.
-pub(super) fn counts(opened: &Opened, states: &States, estimates: &Estimates) -> String {
+pub(super) fn counts(opened: &Opened, states: &States, estimates: &Estimates, output: &Output) -> String {
     let plan = &opened.plan;
     // Most experiments have no remote store.
     let has_remote = states.in_state(StageState::Remote).next().is_some();
@@ -76,12 +77,12 @@ pub(super) fn counts(opened: &Opened, states: &States, estimates: &Estimates) ->
     }
     rows.push(row("all", &sums, price(states.in_state(StageState::Run), estimates)));
     let names = shown.into_iter().map(name);
-    let headings: Vec<&str> = ["kind", "total"].into_iter().chain(names).chain(["time", "disk"]).collect();
-    let right: Vec<bool> = (0..headings.len()).map(|i| i > 0).collect();
+    let numbers = ["total"].into_iter().chain(names).chain(["time", "disk"]).map(|name| (name, Numbers));
+    let headings: Vec<(&str, Cells)> = [("kind", Words)].into_iter().chain(numbers).collect();
     let devices = &opened.experiment.run.devices;
     let to_run = states.in_state(StageState::Run).count();
     let outlook = outlook(&estimates.expected(plan, states, devices), to_run, devices.len());
-    let text = table(&headings, &right, &rows);
+    let text = output.table(&headings, &rows);
     format!("{}, {}\n\n{text}{outlook}", count(plan.trials.len(), "trial"), count(plan.stages.len(), "stage"))
 }
 
@@ -123,7 +124,7 @@ fn outlook(expected: &Expected, to_run: usize, devices: usize) -> String {
     )
 }
 
-fn stages(plan: &Plan, states: &States) -> String {
+fn stages(plan: &Plan, states: &States, output: &Output) -> String {
     let rows: Vec<Vec<String>> = plan
         .stages
         .iter()
@@ -133,7 +134,7 @@ fn stages(plan: &Plan, states: &States) -> String {
             vec![name(states.of(id)).to_owned(), key, stage.label.clone()]
         })
         .collect();
-    table(&["state", "key", "stage"], &[false; 3], &rows)
+    output.table(&[("state", Words), ("key", Words), ("stage", Names)], &rows)
 }
 
 fn json(opened: &Opened, states: &States, estimates: &Estimates) -> String {

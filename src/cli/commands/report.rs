@@ -1,61 +1,108 @@
 //! `report`: the tables, from the store alone.
 
+mod tables;
+mod watch;
+
 use super::Opened;
 use crate::cli::args::ReportFormat;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, count, table};
+use crate::cli::output::{Output, count};
 use crate::exec::RunSummary;
 use crate::page;
 use crate::report::printed::{Compared, Source};
-use crate::report::{self, Difference, Refresh, Row, Worded, Written};
+use crate::report::{self, Difference, Refresh, Row, Written};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Problems that are named; the others are counted.
 const LISTED_PROBLEMS: usize = 3;
 
-/// Writes the tables, prints the paired differences, and says where all is; exits with 1 if there is nothing to write.
-pub(super) fn report(
-    opened: &Opened,
-    compare: Option<&Source>,
-    format: Option<ReportFormat>,
-    output: &Output,
-) -> Result<ExitCode, CliError> {
-    let Opened { experiment, plan, store, .. } = opened;
-    let rows = report::collect(experiment, plan, store)?;
-    let Some(written) = write(opened, &rows, Refresh::Always)? else {
-        output.news(format!(
-            "no trial has results yet, so no table was written; run: tacq-sweep run {}",
-            opened.file.display()
-        ));
+/// What was typed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options<'a> {
+    pub compare: Option<&'a Source>,
+    pub format: Option<ReportFormat>,
+    pub watch: bool,
+}
+
+/// What was made of the results.
+struct Made {
+    rows: Vec<Row>,
+    differences: Vec<Difference>,
+    /// Absent if nothing was to be compared.
+    compared: Option<Vec<Compared>>,
+    paths: Vec<PathBuf>,
+    problems: Vec<String>,
+}
+
+/// Writes the tables, prints scores and paired differences, and says where all is; exits with 1 if there is nothing to
+/// write.
+pub(super) fn report(opened: &Opened, options: Options<'_>, output: &Output) -> Result<ExitCode, CliError> {
+    if options.watch {
+        return watch::watch(opened, options, output);
+    }
+    let Some(made) = make(opened, options)? else {
+        output.news(nothing_yet(opened));
         return Ok(ExitCode::Failed);
     };
-    if !written.differences.is_empty() {
-        output.data(differences(&written.differences));
+    for table in made.tables(output) {
+        output.data(table);
         output.data("");
     }
-    let mut paths = written.paths;
-    if let Some(source) = compare {
-        let n_samples = experiment.calibration.n_samples.get();
-        let (path, compared) = report::write_comparison(&experiment.report.dir, &rows, source, n_samples)?;
-        paths.push(path);
-        match compared.is_empty() {
-            true => output.news("nothing of what is printed there is among these results"),
-            false => {
-                output.data(comparison(&compared));
-                output.data("");
-            }
-        }
-    }
-    if let Some(ReportFormat::Html) = format {
-        let (rows, differences) = (&rows[..], &written.differences[..]);
-        paths.push(page::write(page::Source { experiment, plan, store, rows, differences })?);
-    }
-    for path in &paths {
+    for path in &made.paths {
         output.data(path.display());
     }
-    tell_problems(&written.problems, output);
+    for note in made.notes() {
+        output.news(note);
+    }
     Ok(ExitCode::Done)
+}
+
+/// Writes everything that is asked for; none if there are no results.
+fn make(opened: &Opened, options: Options<'_>) -> Result<Option<Made>, CliError> {
+    let Opened { experiment, plan, store, .. } = opened;
+    let rows = report::collect(experiment, plan, store)?;
+    let Some(written) = write(opened, &rows, Refresh::Always)? else { return Ok(None) };
+    let Written { mut paths, differences, problems } = written;
+    let mut compared = None;
+    if let Some(source) = options.compare {
+        let n_samples = experiment.calibration.n_samples.get();
+        let (path, found) = report::write_comparison(&experiment.report.dir, &rows, source, n_samples)?;
+        paths.push(path);
+        compared = Some(found);
+    }
+    if let Some(ReportFormat::Html) = options.format {
+        let (rows, differences) = (&rows[..], &differences[..]);
+        paths.push(page::write(page::Source { experiment, plan, store, rows, differences })?);
+    }
+    Ok(Some(Made { rows, differences, compared, paths, problems }))
+}
+
+fn nothing_yet(opened: &Opened) -> String {
+    let file = opened.file.display();
+    format!("no trial has results yet, so no table was written; run: tacq-sweep run {file}")
+}
+
+impl Made {
+    /// What is printed.
+    fn tables(&self, output: &Output) -> Vec<String> {
+        let mut found = tables::scores(&self.rows, output);
+        if !self.differences.is_empty() {
+            found.push(tables::differences(&self.differences, output));
+        }
+        if let Some(compared) = self.compared.as_ref().filter(|compared| !compared.is_empty()) {
+            found.push(tables::comparison(compared, output));
+        }
+        found
+    }
+
+    /// What is said about it.
+    fn notes(&self) -> Vec<String> {
+        let is_alone = self.compared.as_ref().is_some_and(Vec::is_empty);
+        let none = is_alone.then(|| "nothing of what is printed there is among these results".to_owned());
+        none.into_iter().chain(not_compared(&self.problems)).collect()
+    }
 }
 
 /// Writes all tables and templates of what was collected. Without any result nothing is written: tables
@@ -96,91 +143,10 @@ pub(super) fn after_run(opened: &Opened, summary: &RunSummary) -> Result<Option<
     Ok(written)
 }
 
-/// Says what could not be compared.
-pub(super) fn tell_problems(problems: &[String], output: &Output) {
-    for problem in problems.iter().take(LISTED_PROBLEMS) {
-        output.news(format!("not compared: {problem}"));
-    }
-    if problems.len() > LISTED_PROBLEMS {
-        output.news(format!("not compared: {} more", count(problems.len() - LISTED_PROBLEMS, "evaluation")));
-    }
-}
-
-/// Differences as a table for people; `differences.csv` is that for programs.
-fn differences(found: &[Difference]) -> String {
-    let headings = [
-        "model",
-        "task",
-        "condition_on",
-        "bits",
-        "method",
-        "against",
-        "seeds",
-        "examples",
-        "difference",
-        "p",
-    ];
-    let right = [false, false, false, true, false, false, true, true, false, false];
-    let row = |difference: &Difference| {
-        let worded = Worded::new(difference);
-        let found = &difference.found;
-        let mut cells = vec![
-            difference.of.model.clone(),
-            format!("{} {}", found.task, found.metric),
-            difference.of.condition_on.clone().unwrap_or_else(|| "–".to_owned()),
-            difference.of.bits.to_string(),
-            worded.of_name,
-            worded.against_name,
-            found.n_seeds.to_string(),
-            found.n_examples.to_string(),
-            worded.text,
-            worded.p,
-        ];
-        if let Some(note) = &found.note {
-            cells[8] = format!("not compared: {note}");
-        }
-        cells
-    };
-    let rows: Vec<_> = found.iter().map(row).collect();
-    table(&headings, &right, &rows)
-}
-
-/// Printed beside measured scores as a table for people.
-fn comparison(compared: &[Compared]) -> String {
-    let headings = [
-        "place",
-        "model",
-        "task",
-        "condition_on",
-        "method",
-        "bits",
-        "printed",
-        "measured",
-        "difference",
-        "note",
-    ];
-    let right = [false, false, false, false, false, true, true, true, true, false];
-    let dash = || "–".to_owned();
-    let row = |line: &Compared| {
-        let trial = &line.measured.trial;
-        let saliency = trial.saliency.as_ref().filter(|saliency| **saliency != trial.method);
-        let mut method = vec![trial.method.clone()];
-        method.extend(saliency.cloned());
-        method.extend(trial.variant.clone());
-        let [printed, measured, difference] = line.words();
-        vec![
-            line.printed.place.clone(),
-            trial.model.clone(),
-            format!("{} {}", line.measured.task, line.measured.metric),
-            trial.condition_on.clone().unwrap_or_else(dash),
-            method.join(" "),
-            trial.bits.to_string(),
-            printed,
-            measured,
-            difference,
-            line.printed.note.clone().unwrap_or_default(),
-        ]
-    };
-    let rows: Vec<_> = compared.iter().map(row).collect();
-    table(&headings, &right, &rows)
+/// What could not be compared, in a few lines.
+pub(super) fn not_compared(problems: &[String]) -> Vec<String> {
+    let listed = problems.iter().take(LISTED_PROBLEMS).map(|problem| format!("not compared: {problem}"));
+    let rest = problems.len().saturating_sub(LISTED_PROBLEMS);
+    let rest = (rest > 0).then(|| format!("not compared: {} more", count(rest, "evaluation")));
+    listed.chain(rest).collect()
 }

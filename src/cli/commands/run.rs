@@ -54,7 +54,9 @@ pub(super) fn run(
     let paths = written.as_ref().ok().and_then(|w| w.as_ref()).map_or(&[][..], |w| &w.paths);
     tell(&summary, folder.as_ref(), paths, output);
     if let Ok(Some(written)) = &written {
-        super::report::tell_problems(&written.problems, output);
+        for line in super::report::not_compared(&written.problems) {
+            output.news(line);
+        }
     }
     // What ended the run matters more than a table that could not be written.
     if let Some(error) = fatal {

@@ -1,5 +1,8 @@
 //! `show`: all that is known of a stage, or of a trial's stages.
 
+mod figures;
+
+use self::figures::Figures;
 use super::Opened;
 use crate::cli::args::Format;
 use crate::cli::error::CliError;
@@ -21,14 +24,18 @@ pub(super) fn show(
 ) -> Result<ExitCode, CliError> {
     let mut all = Vec::new();
     for id in select::stages(&opened.plan, "target", target, &opened.file)? {
-        all.push(describe(opened, id)?);
+        all.push((describe(opened, id)?, Figures::of(opened, id)?));
     }
     match format {
-        Format::Json => output.data(serde_json::to_string_pretty(&all).expect("plain data")),
+        Format::Json => {
+            let all: Vec<_> = all.into_iter().map(|(facts, figures)| figures.join(facts)).collect();
+            output.data(serde_json::to_string_pretty(&all).expect("plain data"));
+        }
         Format::Table => {
-            for stage in &all {
+            for (stage, figures) in &all {
                 let mut text = String::new();
                 lines(stage, 0, &mut text);
+                text.extend(figures.lines(output).iter().map(|line| format!("{line}\n")));
                 output.data(text);
             }
         }

@@ -5,6 +5,7 @@ use super::journal::StageRecord;
 use super::live::{LIVE, Live};
 use crate::fsx;
 use crate::store::Store;
+use std::collections::BTreeMap;
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
@@ -36,14 +37,18 @@ pub struct PastRun {
 impl PastRun {
     /// All runs of a store, the newest first. What cannot be read is left out.
     pub fn all(store: &Store) -> impl Iterator<Item = PastRun> {
-        Self::dirs(store).into_iter().map(Self::read)
+        let dirs = fsx::list_dir(&store.runs_dir()).unwrap_or_default();
+        dirs.into_iter().rev().map(Self::read)
     }
 
-    /// The folders of all runs of a store, the newest first.
-    pub fn dirs(store: &Store) -> Vec<PathBuf> {
-        let mut dirs = fsx::list_dir(&store.runs_dir()).unwrap_or_default();
-        dirs.reverse();
-        dirs
+    /// [`Self::all`] some time after, without reading again what had ended.
+    pub fn all_again(store: &Store, before: &[PastRun]) -> Vec<PastRun> {
+        let ended = |run: &&PastRun| run.state == RunState::Ended;
+        let ended: BTreeMap<&Path, &PastRun> =
+            before.iter().filter(ended).map(|run| (run.dir.as_path(), run)).collect();
+        let dirs = fsx::list_dir(&store.runs_dir()).unwrap_or_default().into_iter().rev();
+        dirs.map(|dir| ended.get(dir.as_path()).map_or_else(|| Self::read(dir.clone()), |run| (*run).clone()))
+            .collect()
     }
 
     /// The runs of an experiment, the newest first.
@@ -94,4 +99,34 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
 fn is_alive(dir: &Path) -> bool {
     let Ok(file) = fsx::open(&dir.join(ALIVE)) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::outcome::RunSummary;
+
+    #[test]
+    fn what_has_ended_is_not_read_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::new(dir.path());
+        let run = |name: &str| store.runs_dir().join(name);
+        let end = |name: &str| {
+            let record = RunRecord::new(name, RunSummary::default());
+            fsx::write(&run(name).join(SUMMARY), &serde_json::to_vec(&record).unwrap()).unwrap();
+        };
+        for name in ["1-1", "2-2"] {
+            fsx::create_dir_all(&run(name)).unwrap();
+        }
+        end("1-1");
+        let seen = |runs: &[PastRun]| runs.iter().map(|run| run.state).collect::<Vec<_>>();
+        let first = PastRun::all_again(&store, &[]);
+        assert_eq!(seen(&first), [RunState::Killed, RunState::Ended]);
+        fsx::remove_file(&run("1-1").join(SUMMARY)).unwrap();
+        end("2-2");
+        fsx::create_dir_all(&run("3-3")).unwrap();
+        let second = PastRun::all_again(&store, &first);
+        assert_eq!(seen(&second), [RunState::Killed, RunState::Ended, RunState::Ended]);
+        assert_eq!(second[2].experiment(), Some("1-1"));
+    }
 }

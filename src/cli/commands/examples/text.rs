@@ -1,7 +1,7 @@
 //! Examples laid out for people.
 
 use super::Example;
-use crate::cli::output::wrap;
+use crate::cli::fit::wrap;
 use std::collections::BTreeMap;
 use tacq_protocol::artifact::Record;
 

@@ -4,8 +4,9 @@ use super::Scope;
 use crate::cli::args::Format;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, bytes, table};
+use crate::cli::output::{Output, bytes};
 use crate::cli::store_args::PlanArgs;
+use crate::cli::table::Cells::{Numbers, Words};
 use crate::store::{GcScope, Sort};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -48,7 +49,8 @@ pub(super) fn du(plans: &PlanArgs, format: Format, output: &Output) -> Result<Ex
         .collect();
     let (size, free) = (usage.iter().map(|u| u.bytes).sum(), free.values().sum());
     rows.push(row("all", usage.iter().map(|u| u.count).sum(), size, free));
-    output.data(table(&["what", "count", "size", "reclaimable"], &[false, true, true, true], &rows));
+    let headings = [("what", Words), ("count", Numbers), ("size", Numbers), ("reclaimable", Numbers)];
+    output.data(output.table(&headings, &rows));
     if free > 0 || !has_plan {
         let files: String = plans.files.iter().map(|file| format!(" {}", file.display())).collect();
         output.news(match has_plan {

@@ -4,8 +4,9 @@ use super::Scope;
 use crate::cli::args::Format;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, bytes, count, duration, table};
+use crate::cli::output::{Output, bytes, count, duration};
 use crate::cli::store_args::PlanArgs;
+use crate::cli::table::Cells::{Names, Numbers, Words};
 use crate::store::{Garbage, GcScope, Removal};
 use serde_json::json;
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub(super) fn gc(
         return Ok(ExitCode::Done);
     }
     if options.dry_run && !garbage.is_empty() {
-        output.data(listing(&garbage));
+        output.data(listing(&garbage, output));
     }
     let verb = if options.dry_run { "would remove" } else { "removed" };
     let mut text = format!("{verb} {}, {}", count(gone, "item"), bytes(freed));
@@ -73,7 +74,7 @@ pub(super) fn gc(
     Ok(ExitCode::Done)
 }
 
-fn listing(garbage: &[Garbage]) -> String {
+fn listing(garbage: &[Garbage], output: &Output) -> String {
     let row = |g: &Garbage| {
         vec![
             g.sort.name().to_owned(),
@@ -84,5 +85,6 @@ fn listing(garbage: &[Garbage]) -> String {
         ]
     };
     let rows: Vec<_> = garbage.iter().map(row).collect();
-    table(&["what", "key", "size", "age", "stage"], &[false, false, true, true, false], &rows)
+    let headings = [("what", Words), ("key", Words), ("size", Numbers), ("age", Numbers), ("stage", Names)];
+    output.table(&headings, &rows)
 }

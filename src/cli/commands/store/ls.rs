@@ -4,8 +4,9 @@ use super::{Scope, takes};
 use crate::cli::args::Format;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
-use crate::cli::output::{Output, bytes, count, duration, table};
+use crate::cli::output::{Output, bytes, count, duration};
 use crate::cli::store_args::{ArtifactFilter, PlanArgs};
+use crate::cli::table::Cells::{Names, Numbers, Words};
 use crate::stage_key::StageKey;
 use crate::store::{Entry, Store, StoreError};
 use rayon::prelude::*;
@@ -63,8 +64,15 @@ pub(super) fn ls(
     };
     let lines: Vec<Vec<String>> = rows.iter().map(cells).collect();
     if !lines.is_empty() {
-        let right = [false, false, true, true, true, false];
-        output.data(table(&["kind", "key", "size", "age", "took", "stage"], &right, &lines));
+        let headings = [
+            ("kind", Words),
+            ("key", Words),
+            ("size", Numbers),
+            ("age", Numbers),
+            ("took", Numbers),
+            ("stage", Names),
+        ];
+        output.data(output.table(&headings, &lines));
     }
     let sum = rows.iter().filter_map(|row| row.bytes).sum();
     output.news(format!(
