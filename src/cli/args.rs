@@ -133,9 +133,20 @@ pub(super) enum ReportFormat {
 /// What is served, and to whom.
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct ServeArgs {
-    /// Experiment files.
-    #[arg(required = true)]
+    /// Experiment files; without any, the demonstration is served.
     pub files: Vec<PathBuf>,
+    /// Also serve the demonstration, which quantizes a small model as visitors choose.
+    #[arg(long)]
+    pub demo: bool,
+    /// The demonstration's model: a folder like those of the Hugging Face hub.
+    #[arg(long, value_name = "DIR", default_value = "assets/quickstart/model")]
+    pub demo_model: PathBuf,
+    /// The demonstration's data sets: a folder like assets/quickstart.
+    #[arg(long, value_name = "DIR", default_value = "assets/quickstart")]
+    pub demo_data: PathBuf,
+    /// Where the demonstration's stages run, such as cpu or cuda:0.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub demo_device: String,
     /// Set a value of every file: a dotted path and a YAML value.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,

@@ -48,6 +48,14 @@ pub(super) enum CliError {
         /// The store of the first file.
         first: PathBuf,
     },
+    /// A folder that was named is none.
+    #[error("{} is no folder; name the one that is meant: {option} DIR", path.display())]
+    NoFolder {
+        /// What was typed, or could have been.
+        option: &'static str,
+        /// The folder.
+        path: PathBuf,
+    },
     /// `store push` or `store pull` without an experiment file.
     #[error("say which experiments are meant: tacq-sweep store {command} FILE…")]
     NoFiles {
@@ -119,6 +127,7 @@ impl CliError {
             | Self::ManyStores { .. }
             | Self::NoRemote { .. }
             | Self::NoFiles { .. }
+            | Self::NoFolder { .. }
             | Self::NoScope => ExitCode::Usage,
             Self::Examples(error) => match error {
                 ExamplesError::NoEvaluation { .. } | ExamplesError::Ambiguous { .. } => ExitCode::Usage,

@@ -13,12 +13,20 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use serde::Serialize;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 /// The page; its name makes all that is written into it escaped.
 const PAGE: &str = "report.html";
 /// What is of it in another page.
 const FRAGMENT: &str = "fragment.html";
-const TEMPLATES: [(&str, &str); 4] = [
+/// What is of it in a demonstration.
+const DEMONSTRATION: &str = "demonstration.html";
+/// Answers to one text.
+const ANSWERS: &str = "answers.html";
+const TEMPLATES: [(&str, &str); 6] = [
+    (DEMONSTRATION, include_str!("../../templates/page/demonstration.html.j2")),
+    (ANSWERS, include_str!("../../templates/page/answers.html.j2")),
     (PAGE, include_str!("../../templates/page/report.html.j2")),
     (FRAGMENT, include_str!("../../templates/page/fragment.html.j2")),
     ("nav.html", include_str!("../../templates/page/nav.html.j2")),
@@ -26,6 +34,7 @@ const TEMPLATES: [(&str, &str); 4] = [
 ];
 
 /// What is on the page.
+#[derive(Clone, Copy)]
 pub(super) struct Parts<'a> {
     pub experiment: &'a str,
     pub rows: &'a [Row],
@@ -61,11 +70,13 @@ struct Seen<'a> {
     saliency: &'a Saliencies,
     outputs: &'a [OfTask],
     stages: &'a Stages,
+    /// What only a demonstration has.
+    extra: &'a Json,
 }
 
 /// The page's text, whole in itself.
 pub(super) fn render(parts: &Parts<'_>) -> Result<String, PageError> {
-    let page = expand(PAGE, parts)?;
+    let page = expand(PAGE, parts, &Json::Null)?;
     // What is trusted, or has its own way of being made safe, is put in afterwards.
     let data = data(parts);
     Ok(filled(
@@ -82,7 +93,19 @@ pub(super) fn render(parts: &Parts<'_>) -> Result<String, PageError> {
 
 /// What is on the page and the data of its figures, without what draws them.
 pub(super) fn fragment(parts: &Parts<'_>) -> Result<String, PageError> {
-    Ok(filled(&expand(FRAGMENT, parts)?, &[("data", &data(parts))]))
+    Ok(filled(&expand(FRAGMENT, parts, &Json::Null)?, &[("data", &data(parts))]))
+}
+
+/// [`fragment`] with what a demonstration has besides.
+pub(super) fn demonstration(parts: &Parts<'_>, extra: &Json) -> Result<String, PageError> {
+    Ok(filled(&expand(DEMONSTRATION, parts, extra)?, &[("data", &data(parts))]))
+}
+
+/// Answers to one text, without all else.
+pub(super) fn answers(outputs: &[OfTask]) -> Result<String, PageError> {
+    let examples: Vec<_> = outputs.iter().flat_map(|of_task| &of_task.examples).collect();
+    let values = Value::from(Serde(BTreeMap::from([("examples", examples)])));
+    Ok(environment()?.get_template(ANSWERS)?.render(values)?)
 }
 
 /// The figures' tables for an element of a page, which no name in them ends.
@@ -90,7 +113,7 @@ fn data(parts: &Parts<'_>) -> String {
     serde_json::to_string(parts.tables).expect("plain data").replace('<', "\\u003c")
 }
 
-fn expand(template: &str, parts: &Parts<'_>) -> Result<String, PageError> {
+fn environment() -> Result<Environment<'static>, PageError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -99,7 +122,10 @@ fn expand(template: &str, parts: &Parts<'_>) -> Result<String, PageError> {
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
+    Ok(environment)
+}
 
+fn expand(template: &str, parts: &Parts<'_>, extra: &Json) -> Result<String, PageError> {
     let scores = report::scores(parts.rows, parts.groups);
     let columns = &scores.columns[..];
     let model = |line: &NamedLine<'_>| line.line.of.trial.model.clone();
@@ -122,8 +148,9 @@ fn expand(template: &str, parts: &Parts<'_>) -> Result<String, PageError> {
         saliency: parts.saliency,
         outputs: parts.outputs,
         stages: parts.stages,
+        extra,
     };
-    Ok(environment.get_template(template)?.render(Value::from(Serde(seen)))?)
+    Ok(environment()?.get_template(template)?.render(Value::from(Serde(seen)))?)
 }
 
 /// Puts texts into the places `<!--slot:NAME-->`. Nothing that a user names can be such a place: it is escaped.

@@ -2,22 +2,15 @@
 
 use super::circuits::place;
 use super::error::PageError;
-use crate::fsx::{self, FsError};
+use super::tensors::TensorFile;
+use crate::fsx;
 use crate::plan::Stage;
 use crate::store::Store;
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use tacq_protocol::artifact::{WeightLayout, file};
 
-/// Bytes of an index.
-const INDEX: u64 = 8;
-
-/// A header that is longer is none.
-const MAX_HEADER: u64 = 1 << 20;
+/// Name of the tensor.
+const INDEX: &str = "index";
 
 /// What a mask keeps of a matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,17 +40,13 @@ pub fn kept(store: &Store, stage: &Stage) -> Result<Option<Vec<Kept>>, PageError
 }
 
 fn of_mask(path: &Path, layout: &WeightLayout) -> Result<Vec<Kept>, PageError> {
-    let mask = fsx::open(path)?;
-    let failed = |source| FsError { action: "read", path: path.to_owned(), source };
-    let indices = Indices::new(&mask).map_err(failed)?.ok_or_else(|| PageError::Tensors {
-        path: path.to_owned(),
-        why: "its header has no tensor `index` of 64-bit integers".to_owned(),
-    })?;
+    let mask = TensorFile::open(path)?;
+    let n = mask.len(INDEX, 8)?;
     let (mut end, mut before) = (0, 0);
     let mut found = Vec::new();
     for tensor in &layout.tensors {
         end += tensor.rows * tensor.cols;
-        let below = indices.below(end as i64).map_err(failed)?;
+        let below = below(&mask, n, end as i64)?;
         let (module, layer) = place(&tensor.name);
         found.push(Kept { module, layer, kept: below.saturating_sub(before) });
         before = below;
@@ -65,52 +54,17 @@ fn of_mask(path: &Path, layout: &WeightLayout) -> Result<Vec<Kept>, PageError> {
     Ok(found)
 }
 
-/// The tensor `index` of a mask's file.
-struct Indices<'a> {
-    mask: &'a File,
-    /// Its first byte.
-    start: u64,
-    n: u64,
-}
-
-impl<'a> Indices<'a> {
-    /// Reads the header; none if there is no such tensor.
-    fn new(mask: &'a File) -> io::Result<Option<Self>> {
-        let mut length = [0; 8];
-        mask.read_exact_at(&mut length, 0)?;
-        let length = u64::from_le_bytes(length);
-        if length > MAX_HEADER {
-            return Ok(None);
+/// How many of `n` indices are below a bound.
+fn below(mask: &TensorFile, n: u64, bound: i64) -> Result<u64, PageError> {
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match mask.integers(INDEX, middle, 1)?[0] < bound {
+            true => low = middle + 1,
+            false => high = middle,
         }
-        let mut header = vec![0; length as usize];
-        mask.read_exact_at(&mut header, 8)?;
-        let header: BTreeMap<String, Value> = serde_json::from_slice(&header).unwrap_or_default();
-        let Some(tensor) = header.get("index").filter(|tensor| tensor["dtype"] == "I64") else {
-            return Ok(None);
-        };
-        let offset = |at: usize| tensor["data_offsets"][at].as_u64();
-        let (Some(first), Some(last)) = (offset(0), offset(1)) else { return Ok(None) };
-        Ok(Some(Self {
-            mask,
-            start: (8 + length).saturating_add(first),
-            n: last.saturating_sub(first) / INDEX,
-        }))
     }
-
-    /// How many indices are below a bound.
-    fn below(&self, bound: i64) -> io::Result<u64> {
-        let (mut low, mut high) = (0, self.n);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let mut index = [0; INDEX as usize];
-            self.mask.read_exact_at(&mut index, self.start.saturating_add(middle * INDEX))?;
-            match i64::from_le_bytes(index) < bound {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        Ok(low)
-    }
+    Ok(low)
 }
 
 #[cfg(test)]

@@ -14,10 +14,12 @@ mod scores;
 mod sizes;
 mod stages;
 mod table;
+pub mod tensors;
 
 pub use error::PageError;
 pub use kept::{Kept, kept};
 pub use saliency::Spread;
+pub use table::Table;
 
 use crate::fsx;
 use crate::plan::Plan;
@@ -69,6 +71,29 @@ pub fn render(source: Source<'_>) -> Result<String, PageError> {
 /// An artifact is damaged.
 pub fn fragment(source: Source<'_>) -> Result<String, PageError> {
     with_parts(source, html::fragment)
+}
+
+/// [`fragment`] with what a demonstration has besides: `extra`, for its template, and tables for its figures.
+///
+/// # Errors
+/// An artifact is damaged.
+pub fn demonstration(
+    source: Source<'_>,
+    extra: &serde_json::Value,
+    tables: Vec<Table>,
+) -> Result<String, PageError> {
+    with_parts(source, |parts| {
+        let tables = [parts.tables, &tables].concat();
+        html::demonstration(&html::Parts { tables: &tables, ..*parts }, extra)
+    })
+}
+
+/// What all methods made of the same texts, side by side.
+///
+/// # Errors
+/// Records are damaged.
+pub fn answers(source: Source<'_>) -> Result<String, PageError> {
+    html::answers(&outputs::collect(source, &names::trials(source))?)
 }
 
 fn with_parts(

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// A table of CSV with a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Table {
+pub struct Table {
     /// What figures call it.
     pub name: &'static str,
     /// A heading, and a line a row; empty where there is no row.

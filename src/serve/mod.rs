@@ -7,6 +7,7 @@
 mod answers;
 mod connections;
 mod control;
+mod demo;
 mod devices;
 mod error;
 mod events;
@@ -22,6 +23,7 @@ mod stage;
 mod token;
 mod watch;
 
+pub use demo::DemoSettings;
 pub use error::ServeError;
 pub use server::{Settings, serve};
 pub use site::{Opened, Site};

@@ -11,11 +11,14 @@ use serde::Serialize;
 use std::sync::Arc;
 
 const STYLE: &str = include_str!("../../templates/serve/serve.css");
+const DEMO: &str = include_str!("../../templates/demo/demo.js");
+const DEMO_STYLE: &str = include_str!("../../templates/demo/demo.css");
 const LIVE: &str = include_str!("../../templates/serve/live.js");
 const INDEX_SCRIPT: &str = include_str!("../../templates/serve/index.js");
 
 /// Names end in .html so that all that is written into them is escaped.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
+    ("demo.html", include_str!("../../templates/demo/demo.html.j2")),
     ("base.html", include_str!("../../templates/serve/base.html.j2")),
     ("index.html", include_str!("../../templates/serve/index.html.j2")),
     ("sweep.html", include_str!("../../templates/serve/sweep.html.j2")),
@@ -30,12 +33,13 @@ pub(super) struct Asset {
     pub parts: &'static [&'static str],
 }
 
-pub(super) const ASSETS: [Asset; 6] = [
-    Asset { name: "style.css", kind: "text/css; charset=utf-8", parts: &[assets::STYLE, STYLE] },
+pub(super) const ASSETS: [Asset; 7] = [
+    Asset { name: "style.css", kind: "text/css; charset=utf-8", parts: &[assets::STYLE, STYLE, DEMO_STYLE] },
     Asset { name: "d3.js", kind: SCRIPT, parts: &[assets::D3] },
     Asset { name: "plot.js", kind: SCRIPT, parts: &[assets::PLOT] },
     Asset { name: "report.js", kind: SCRIPT, parts: &[assets::SCRIPT] },
     Asset { name: "live.js", kind: SCRIPT, parts: &[LIVE] },
+    Asset { name: "demo.js", kind: SCRIPT, parts: &[DEMO] },
     Asset { name: "index.js", kind: SCRIPT, parts: &[INDEX_SCRIPT] },
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -87,9 +91,9 @@ impl Pages {
     }
 
     /// All experiments.
-    pub fn index(&self, sites: &[Arc<Site>]) -> Result<String, ServeError> {
+    pub fn index(&self, sites: &[Arc<Site>], has_demo: bool) -> Result<String, ServeError> {
         let sites: Vec<Listed> = sites.iter().map(|site| Listed::new(site)).collect();
-        self.make("index.html", context! { sites => Value::from(Serde(sites)) })
+        self.make("index.html", context! { sites => Value::from(Serde(sites)), has_demo })
     }
 
     /// A sweep with its report.
@@ -104,6 +108,11 @@ impl Pages {
                 may_write, report, report_version => version,
             },
         )
+    }
+
+    /// The demonstration, before anything is chosen.
+    pub fn demo(&self, values: Value) -> Result<String, ServeError> {
+        self.make("demo.html", values)
     }
 
     /// A stage.

@@ -3,6 +3,7 @@
 use super::answers::{failed, html, not_found, refused, see_other};
 use super::connections::{self, Limits};
 use super::control::ControlError;
+use super::demo::{self, Demo, DemoSettings};
 use super::error::ServeError;
 use super::events;
 use super::guard::{self, MayWrite};
@@ -19,6 +20,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tokio::net::TcpListener;
@@ -34,6 +36,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// What a visitor must know.
     pub token: Token,
+    /// The demonstration, with the engine that it runs on, if it is shown.
+    pub demo: Option<(DemoSettings, PathBuf)>,
 }
 
 /// What all requests share.
@@ -42,6 +46,7 @@ pub(super) struct App {
     pub hosts: Hosts,
     address: SocketAddr,
     sites: Vec<Arc<Site>>,
+    demo: Option<Arc<Demo>>,
     pages: Pages,
 }
 
@@ -54,6 +59,19 @@ impl App {
     /// Name of the cookie with the token. Servers on other ports of this machine have others.
     pub fn cookie(&self) -> String {
         format!("tacq_sweep_{}", self.address.port())
+    }
+
+    pub fn demo(&self) -> Option<&Arc<Demo>> {
+        self.demo.as_ref()
+    }
+
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Whether experiments are shown beside the demonstration.
+    pub fn has_sites(&self) -> bool {
+        !self.sites.is_empty()
     }
 
     fn site(&self, slug: &str) -> Option<&Arc<Site>> {
@@ -95,7 +113,12 @@ pub fn serve(
             .map_err(|error| system("start a thread", error))?;
     }
     let hosts = Hosts::new(settings.host, &settings.allowed_hosts);
-    let app = Arc::new(App { token: settings.token, hosts, address, sites, pages: Pages::new()? });
+    let demo = settings.demo.map(|(settings, engine)| Arc::new(Demo::new(settings, engine)));
+    if let Some(demo) = demo.clone() {
+        let worker = std::thread::Builder::new().name("demonstration".to_owned());
+        worker.spawn(move || demo.work()).map_err(|error| system("start a thread", error))?;
+    }
+    let app = Arc::new(App { token: settings.token, hosts, address, sites, demo, pages: Pages::new()? });
     runtime.spawn(connections::accept(listener, router(app), Limits::USUAL));
     ready(address);
     // Ends too if nobody is left to say so.
@@ -109,6 +132,10 @@ fn router(app: Arc<App>) -> Router {
         .route("/", get(index))
         .route("/sites", get(sites))
         .route("/assets/{name}", get(asset))
+        .route("/demo/", get(demo::routes::page))
+        .route("/demo/jobs", post(demo::routes::ask))
+        .route("/demo/jobs/{id}/events", get(demo::routes::events))
+        .route("/demo/jobs/{id}/result", get(demo::routes::result))
         .route("/e/{slug}/", get(sweep))
         .route("/e/{slug}/events", get(sweep_events))
         .route("/e/{slug}/state", get(state))
@@ -129,8 +156,9 @@ type Shared = State<Arc<App>>;
 
 async fn index(State(app): Shared) -> Response {
     match &app.sites[..] {
-        [only] => see_other(&format!("/e/{}/", only.slug), None),
-        sites => made(app.pages.index(sites)),
+        [] => see_other("/demo/", None),
+        [only] if app.demo.is_none() => see_other(&format!("/e/{}/", only.slug), None),
+        sites => made(app.pages.index(sites, app.demo.is_some())),
     }
 }
 

@@ -176,6 +176,24 @@
         };
       },
     },
+    matrix: {
+      rows: () => rows("kept"),
+      draw(data, width, figure) {
+        const [height, columns] = [Number(figure.dataset.rows), Number(figure.dataset.columns)];
+        const title = (r) => `row ${r.row}, column ${r.column}\nsaliency ${r.score.toPrecision(3)} = change ${r.change.toPrecision(3)} × W·gradient ${r.sharpened.toPrecision(3)}`;
+        return {
+          width, height: Math.min(640, Math.max(220, (width * height) / columns)), marginLeft: 50, marginBottom: 40,
+          x: { label: "column", domain: [0, columns] },
+          y: { label: "row", domain: [0, height], reverse: true },
+          r: { range: [1, 6] },
+          color: { legend: true, type: "log", label: "saliency", scheme: isDark() ? "viridis" : "YlGnBu" },
+          marks: [
+            Plot.frame({ strokeOpacity: 0.4 }),
+            Plot.dot(data, { x: "column", y: "row", r: "score", fill: "score", stroke: "currentColor", strokeOpacity: 0.35, strokeWidth: 0.5, title, tip: true }),
+          ],
+        };
+      },
+    },
     graph: {
       rows: () => rows("stages"),
       draw(data, width) {
@@ -258,7 +276,7 @@
       return;
     }
     figure.hidden = false;
-    const options = chart.draw(data, Math.max(280, drawn.clientWidth));
+    const options = chart.draw(data, Math.max(280, drawn.clientWidth), figure);
     const plot = Plot.plot({ ...options, style: { background: "transparent", fontSize: "12px", "--plot-background": "var(--ground)" }, ariaLabel: caption });
     drawn.replaceChildren(plot);
     accessible(drawn, caption);

@@ -5,13 +5,16 @@ use crate::cli::args::{FileArgs, ServeArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output::Output;
+use crate::exec::EngineLauncher;
 use crate::fsx;
-use crate::serve::{self, Settings, Site, Token};
+use crate::serve::{self, DemoSettings, Settings, Site, Token};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
+/// The demonstration's store, unless another is named.
+const DEMO_STORE: &str = ".tacq-demo";
 /// Where the token is, if no file is named.
 const TOKEN: &str = "TACQ_SERVE_TOKEN";
 
@@ -24,6 +27,7 @@ pub(super) fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, CliEr
         port: args.port,
         allowed_hosts: args.allow_host.clone(),
         token: token.clone(),
+        demo: demo(args)?,
     };
     let (tell, stop) = mpsc::channel();
     if let Err(error) = ctrlc::set_handler(move || {
@@ -59,6 +63,24 @@ fn token(file: Option<&Path>) -> Result<Token, CliError> {
         Some(text) => Token::chosen(&text)?,
         None => Token::random()?,
     })
+}
+
+/// The demonstration, if it is asked for, or nothing else is.
+fn demo(args: &ServeArgs) -> Result<Option<(DemoSettings, PathBuf)>, CliError> {
+    if !args.demo && !args.files.is_empty() {
+        return Ok(None);
+    }
+    let folder = |path: &Path, option: &'static str| match fsx::metadata(path) {
+        Ok(found) if found.is_dir() => fsx::canonicalize(path).map_err(CliError::from),
+        _ => Err(CliError::NoFolder { option, path: path.to_owned() }),
+    };
+    let settings = DemoSettings {
+        model: folder(&args.demo_model, "--demo-model")?,
+        data: folder(&args.demo_data, "--demo-data")?,
+        store: args.store.clone().unwrap_or_else(|| DEMO_STORE.into()),
+        device: args.demo_device.clone(),
+    };
+    Ok(Some((settings, EngineLauncher::find(args.engine.as_deref()))))
 }
 
 /// A file that is served. It must be readable when the server starts; later mistakes in it are shown on its page.

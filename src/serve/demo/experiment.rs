@@ -1,0 +1,182 @@
+//! What is chosen as an experiment, like one of a file.
+
+use super::Demo;
+use super::choices::{Choices, METHODS};
+use crate::fsx::{self, FsError};
+use crate::hub::{Hub, Settings};
+use crate::plan::{self, PlannedTrial, StageId};
+use crate::report::NO_METHOD;
+use crate::serve::site::Opened;
+use crate::spec;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Name of the task that goes on with a visitor's text.
+pub(super) const PROMPT: &str = "prompt";
+/// TaCQ, which everything is put beside.
+pub(super) const TACQ: &str = "tacq";
+/// What makes the change that saliency looks at.
+const UNIFORM: &str = "gptq";
+/// Tokens that a model adds to a visitor's text.
+const ANSWER_TOKENS: u32 = 64;
+
+/// On what the demonstration is run.
+#[derive(Debug, Clone)]
+pub struct DemoSettings {
+    /// The model's folder.
+    pub model: PathBuf,
+    /// A folder with data sets in the layouts of those that come with the repository.
+    pub data: PathBuf,
+    /// Where artifacts are kept.
+    pub store: PathBuf,
+    /// Where stages run, such as `cpu` or `cuda:0`.
+    pub device: String,
+}
+
+/// Why there is no experiment.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DemoError {
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    #[error("{0}")]
+    Spec(String),
+    #[error("{}", .0.join("; "))]
+    Sources(Vec<String>),
+}
+
+impl Demo {
+    /// The experiment of these choices, with its plan.
+    pub(super) fn open(&self, choices: &Choices) -> Result<Opened, DemoError> {
+        let prompt = choices.prompt.as_deref().map(|prompt| self.keep_prompt(prompt)).transpose()?;
+        let text = text(&self.settings, choices, prompt.as_deref()).to_string();
+        let experiment = spec::parse_str(Path::new("demonstration"), &text, &[])
+            .map_err(|e| DemoError::Spec(e.to_string()))?;
+        let hub =
+            Hub::new(Settings { offline: true, ..Settings::from_env() }, self.store.hub_memory(), false);
+        let mut digests = self.store.source_digests();
+        let plan = plan::build(&experiment, &mut digests, &hub);
+        digests.save();
+        if !plan.problems.is_empty() {
+            return Err(DemoError::Sources(
+                plan.problems.iter().map(|problem| problem.message.clone()).collect(),
+            ));
+        }
+        Ok(Opened { experiment, plan, store: self.store.clone() })
+    }
+
+    /// A visitor's text as a data set of one record.
+    fn keep_prompt(&self, prompt: &str) -> Result<PathBuf, FsError> {
+        let folder = self.store.serve_dir().join("prompts");
+        fsx::create_dir_all(&folder)?;
+        let record = json!({ "prompt": prompt, "answer": "-" }).to_string();
+        let path = folder.join(format!("{}.jsonl", &blake3::hash(record.as_bytes()).to_hex()[..32]));
+        if !fsx::exists(&path) {
+            fsx::write_atomic(&path, format!("{record}\n").as_bytes())?;
+        }
+        fsx::canonicalize(&path)
+    }
+}
+
+/// Evaluations that are waited for: of the 16-bit model, TaCQ, what it starts from, and the method that was chosen. Those of
+/// the other methods are made afterwards.
+pub(super) fn first(opened: &Opened, choices: &Choices) -> Vec<StageId> {
+    let is_first = |method: &str| [NO_METHOD, TACQ, UNIFORM, choices.method.as_str()].contains(&method);
+    of_methods(opened, is_first)
+}
+
+/// The evaluations of each other method, in the order of [`METHODS`].
+pub(super) fn others(opened: &Opened, choices: &Choices) -> Vec<Vec<StageId>> {
+    let others = METHODS.iter().filter(|method| **method != UNIFORM && **method != choices.method);
+    others.map(|other| of_methods(opened, |method| method == *other)).collect()
+}
+
+/// The trials' evaluations whose method is meant.
+pub(super) fn of_methods(opened: &Opened, is_meant: impl Fn(&str) -> bool) -> Vec<StageId> {
+    let meant = |(_, method): &(&PlannedTrial, String)| is_meant(method);
+    let trials = trials(opened).into_iter().filter(meant);
+    let mut ids: Vec<StageId> =
+        trials.flat_map(|(trial, _)| trial.evaluations.iter().map(|(_, id)| *id)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// The trials, with the names of their methods.
+pub(super) fn trials(opened: &Opened) -> Vec<(&PlannedTrial, String)> {
+    let of = crate::report::trial_coordinates(&opened.experiment, &opened.plan);
+    opened.plan.trials.iter().zip(of).map(|(trial, of)| (trial, of.method)).collect()
+}
+
+/// An experiment file's contents. JSON is YAML, too, and nothing in it has to be quoted by hand.
+fn text(settings: &DemoSettings, choices: &Choices, prompt: Option<&Path>) -> Value {
+    let data = |name: &str| settings.data.join(name);
+    let mut methods =
+        vec![json!({ TACQ: { "outlier_ratio": choices.ratio.parse::<f64>().expect("offered") } })];
+    methods.extend(METHODS.iter().map(|method| json!(method)));
+    let mut datasets = json!({
+        "mmlu": { "path": data("mmlu") },
+        "gsm8k": { "path": data("gsm8k") },
+        "spider": { "path": data("spider") },
+        "prose": { "train": data("text/train.txt"), "test": data("text/test.txt") },
+    });
+    let mut tasks = json!({
+        "gsm8k": { "decoding": "greedy", "max_new_tokens": 80, "limit": 32 },
+        "mmlu": { "limit": 64 },
+        "spider": { "max_new_tokens": 80, "limit": 24 },
+        "prose": { "seq_len": 512, "n_windows": 16 },
+    });
+    if let Some(path) = prompt {
+        let own =
+            json!({ "train": path, "test": path, "prompt": "{{ prompt }}", "completion": "{{ answer }}" });
+        datasets[PROMPT] = own;
+        tasks = json!({ PROMPT: { "type": "exact_match", "decoding": "greedy", "max_new_tokens": ANSWER_TOKENS } });
+    }
+    let task = if prompt.is_some() { PROMPT } else { choices.task.as_str() };
+    let cpu = settings.device == "cpu";
+    json!({
+        "name": "demonstration",
+        "model": settings.model,
+        "datasets": datasets,
+        "sweep": {
+            "condition_on": choices.task,
+            "bits": choices.bits,
+            "methods": methods,
+            "seed": choices.seed,
+        },
+        "calibration": { "n_samples": 16, "seq_len": 512 },
+        "tasks": tasks,
+        "evaluate": [task],
+        "baseline": true,
+        "run": {
+            "devices": [settings.device],
+            "dtype": if cpu { "f32" } else { "bf16" },
+            "batch_size": 256,
+            "store": settings.store,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choices::{TASKS, some};
+    use super::*;
+
+    #[test]
+    fn every_choice_is_an_experiment() {
+        let settings = DemoSettings {
+            model: "model: [x]".into(),
+            data: "a folder with: colons".into(),
+            store: "s".into(),
+            device: "cpu".into(),
+        };
+        for task in TASKS {
+            let choices = Choices { task: task.into(), ..some() };
+            for prompt in [None, Some(Path::new("p.jsonl"))] {
+                let text = text(&settings, &choices, prompt).to_string();
+                let experiment = spec::parse_str(Path::new("demonstration"), &text, &[]);
+                let experiment = experiment.unwrap_or_else(|error| panic!("{task}: {error}"));
+                assert_eq!(spec::trials(&experiment).len(), METHODS.len() + 2, "{task}");
+            }
+        }
+    }
+}
