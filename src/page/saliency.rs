@@ -3,23 +3,10 @@
 use super::Source;
 use super::error::PageError;
 use super::table::Table;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use tacq_protocol::StageKind;
-use tacq_protocol::artifact::file;
-
-/// What is read of `histograms.json`.
-#[derive(Debug, Deserialize)]
-struct Histograms {
-    tensors: Vec<Histogram>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Histogram {
-    zeros: u64,
-    first_exponent: i32,
-    counts: Vec<u64>,
-}
+use tacq_protocol::artifact::{ScoreHistograms, file};
 
 /// A line of `saliency`: scores in [2^exponent, 2^(exponent + 1)).
 #[derive(Debug, Clone, Serialize)]
@@ -50,8 +37,9 @@ pub(super) fn collect(source: Source<'_>) -> Result<Saliencies, PageError> {
     let mut found = Saliencies::default();
     for stage in source.plan.stages.iter().filter(|stage| stage.kind() == StageKind::Saliency) {
         let Some(key) = stage.key() else { continue };
-        let read: Option<Histograms> = source.store.read_json(stage.kind(), key, file::HISTOGRAMS)?;
-        let Some(Histograms { tensors }) = read else { continue };
+        let read: Option<ScoreHistograms> =
+            source.store.read_json(stage.kind(), key, file::SCORE_HISTOGRAMS)?;
+        let Some(ScoreHistograms { tensors, .. }) = read else { continue };
         let mut bins: BTreeMap<i32, u64> = BTreeMap::new();
         for tensor in &tensors {
             for (exponent, count) in (tensor.first_exponent..).zip(&tensor.counts) {
