@@ -11,9 +11,11 @@ const SLOTS: usize = BINS + 2;
 /// Weights of a parallel step. Sums depend on it.
 const CHUNK: usize = 1 << 16;
 /// Sums that are taken side by side, so that one need not wait for the other. Sums depend on it.
-const LANES: usize = 16;
-/// Weights of which a device finds the bins at a time: what that takes beside the matrix is 8 bytes each.
-const DEVICE_CHUNK: i64 = 1 << 24;
+const LANES: usize = 8;
+/// Counts that are taken side by side: neighbouring weights are often of one bin.
+const TABLES: usize = 4;
+/// Weights of which a device finds the bins at a time: what that takes beside the matrix is 12 bytes each.
+const DEVICE_CHUNK: i64 = 1 << 23;
 
 /// Counts the weights of a matrix, called `tensor`, and what they are quantized to: in its order, as many, all finite.
 ///
@@ -21,14 +23,14 @@ const DEVICE_CHUNK: i64 = 1 << 24;
 /// If there are not as many.
 pub fn weight_histogram(tensor: &str, original: &[f32], quantized: &[f32]) -> WeightHistogram {
     assert_eq!(original.len(), quantized.len(), "both are of one matrix");
-    let square = sum_of_chunks(original, |chunk| sum(chunk.iter().map(|&w| f64::from(w) * f64::from(w))));
+    // Collected in order, so that sums do not depend on threads.
+    let squares: Vec<f64> = original.par_chunks(CHUNK).map(sum_of_squares).collect();
+    let square = squares.into_iter().sum();
     let range = range(square, original.len());
     let scale = scale(range);
-    let of_chunk = |(original, quantized): (&[f32], &[f32])| {
-        let error = original.iter().zip(quantized).map(|(&w, &q)| f64::from(w) - f64::from(q));
-        (counts(original, scale), counts(quantized, scale), sum(error.map(|error| error * error)))
+    let of_chunk = |(original, quantized)| {
+        (counts(original, scale), counts(quantized, scale), sum_of_errors(original, quantized))
     };
-    // Collected in order, so that the sum does not depend on threads.
     let chunks: Vec<_> = original.par_chunks(CHUNK).zip(quantized.par_chunks(CHUNK)).map(of_chunk).collect();
     let (mut before, mut after, mut error) = ([0; SLOTS], [0; SLOTS], 0.0);
     for (more_before, more_after, more_error) in chunks {
@@ -68,8 +70,8 @@ fn by_device(tensor: &str, original: &Tensor, quantized: &Tensor) -> Result<Weig
     let counts = |values: &Tensor| -> Result<[u64; SLOTS], TchError> {
         let mut sum = Tensor::f_zeros([SLOTS as i64], (Kind::Int64, values.device()))?;
         for values in values.f_split(DEVICE_CHUNK, 0)? {
-            let mut slots = values.f_mul_scalar(f64::from(scale))?.f_floor_()?;
-            let slots = slots.f_add_scalar_(FIRST_ABOVE_ZERO)?.f_clamp_(0, SLOTS as i64 - 1)?;
+            let mut slots = values.f_to_kind(Kind::Double)?;
+            let _ = slots.f_mul_scalar_(scale)?.f_add_scalar_(ABOVE_ZERO)?.f_clamp_(0, SLOTS as i64 - 1)?;
             let more = slots.f_to_kind(Kind::Int)?.f_bincount::<Tensor>(None, SLOTS as i64)?;
             sum = sum.f_add(&more)?;
         }
@@ -86,38 +88,45 @@ fn range(square: f64, len: usize) -> f32 {
     (WeightHistogram::RANGE * (square / len.max(1) as f64).sqrt()) as f32
 }
 
-/// What weights are multiplied by, so that bins are 1 wide; 0 where all weights are, or r has no inverse.
-fn scale(range: f32) -> f32 {
-    let scale = (BINS / 2) as f32 / range;
-    if scale.is_finite() { scale } else { 0.0 }
+/// What weights are multiplied by, so that bins are 1 wide; 0 where all weights are.
+fn scale(range: f32) -> f64 {
+    if range > 0.0 { (BINS / 2) as f64 / f64::from(range) } else { 0.0 }
 }
 
-/// The slot of the bin whose lower edge is 0.
-const FIRST_ABOVE_ZERO: i64 = BINS as i64 / 2 + 1;
+/// The slot of the bin whose lower edge is 0. Added to a scaled weight in f64, it makes all that is not below positive, so
+/// that cutting off decimals rounds down; what is nearer to an edge than 2^-48 of a bin counts as the edge.
+const ABOVE_ZERO: f64 = (BINS / 2 + 1) as f64;
 
 /// Weights in each slot: below, the bins, above.
-fn counts(weights: &[f32], scale: f32) -> [u32; SLOTS] {
-    let mut counts = [0; SLOTS];
-    for weight in weights {
-        let scaled = weight * scale;
-        // Rounded down without a call of floor(), which most processors' common instructions do not have.
-        let towards_zero = scaled as i32;
-        let down = towards_zero.saturating_sub(i32::from(scaled < towards_zero as f32));
-        let slot = down.saturating_add(FIRST_ABOVE_ZERO as i32).clamp(0, SLOTS as i32 - 1);
-        counts[slot as usize] += 1;
+fn counts(weights: &[f32], scale: f64) -> [u32; SLOTS] {
+    let mut tables = [[0; SLOTS]; TABLES];
+    for weights in weights.chunks(TABLES) {
+        for (counts, &weight) in tables.iter_mut().zip(weights) {
+            let slot = (f64::from(weight) * scale + ABOVE_ZERO) as i32;
+            counts[slot.clamp(0, SLOTS as i32 - 1) as usize] += 1;
+        }
     }
-    counts
+    std::array::from_fn(|slot| tables.iter().map(|counts| counts[slot]).sum())
 }
 
-/// The sum of what `of_chunk` makes of each chunk, added in order, so that it does not depend on threads.
-fn sum_of_chunks(values: &[f32], of_chunk: impl Fn(&[f32]) -> f64 + Sync + Send) -> f64 {
-    values.par_chunks(CHUNK).map(of_chunk).collect::<Vec<f64>>().into_iter().sum()
-}
-
-/// A sum in [`LANES`] lanes.
-fn sum(values: impl Iterator<Item = f64>) -> f64 {
+fn sum_of_squares(values: &[f32]) -> f64 {
     let mut lanes = [0.0; LANES];
-    values.enumerate().for_each(|(i, value)| lanes[i % LANES] += value);
+    for values in values.chunks(LANES) {
+        for (sum, &value) in lanes.iter_mut().zip(values) {
+            *sum += f64::from(value) * f64::from(value);
+        }
+    }
+    lanes.into_iter().sum()
+}
+
+fn sum_of_errors(original: &[f32], quantized: &[f32]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    for (original, quantized) in original.chunks(LANES).zip(quantized.chunks(LANES)) {
+        for ((sum, &w), &q) in lanes.iter_mut().zip(original).zip(quantized) {
+            let error = f64::from(w) - f64::from(q);
+            *sum += error * error;
+        }
+    }
     lanes.into_iter().sum()
 }
 
@@ -144,7 +153,7 @@ mod tests {
     #[test]
     fn weights_are_counted_where_they_lie() {
         let before_32 = f32::from_bits(4.0f32.to_bits() - 1);
-        let tiny = f32::from_bits(1);
+        let tiny = 1e-12;
         let quantized =
             [-4.1, -4.0, -3.9, -0.125, -tiny, 0.0, -0.0, tiny, 0.124, 0.125, before_32, 4.0, 1e30, -1e30];
         let found = weight_histogram("w", &of_ones(quantized.len()), &quantized);
