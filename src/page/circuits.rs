@@ -2,6 +2,7 @@
 
 use super::Source;
 use super::error::PageError;
+use super::names;
 use super::table::Table;
 use crate::fsx;
 use crate::plan::StageId;
@@ -136,12 +137,11 @@ fn matrix(mask: &Mask, tensor: &TensorShape, of_tensor: &[i64], first: i64) -> M
         cols[(place % tensor.cols) as usize] += 1;
     }
     let (weights, kept) = (tensor.rows * tensor.cols, of_tensor.len() as u64);
-    let mut words = tensor.name.split('.').rev().skip_while(|word| *word == "weight");
-    let module = words.next().unwrap_or_default().to_owned();
+    let (layer, module) = names::place(&tensor.name);
     Matrix {
         mask: mask.label.clone(),
         tensor: tensor.name.clone(),
-        layer: words.find_map(|word| word.parse().ok()),
+        layer,
         module,
         weights,
         kept,

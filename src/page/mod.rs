@@ -13,6 +13,7 @@ mod sizes;
 mod stages;
 mod table;
 mod vendor;
+mod weights;
 
 pub use error::PageError;
 
@@ -63,6 +64,7 @@ pub fn render(source: Source<'_>) -> Result<String, PageError> {
     let trials = names::trials(source);
     let scores = scores::collect(&groups, source.differences);
     let sizes = sizes::collect(source, &trials)?;
+    let weights = weights::collect(source)?;
     let circuits = circuits::collect(source)?;
     let saliency = saliency::collect(source)?;
     let outputs = outputs::collect(source, &trials)?;
@@ -70,6 +72,7 @@ pub fn render(source: Source<'_>) -> Result<String, PageError> {
     let tables = [
         scores.tables()?,
         vec![sizes.table()?],
+        weights.tables()?,
         circuits.tables()?,
         vec![saliency.table()?],
         vec![stages.table()?],
@@ -81,6 +84,7 @@ pub fn render(source: Source<'_>) -> Result<String, PageError> {
         groups: &groups,
         differences: source.differences,
         sizes: &sizes,
+        weights: &weights,
         circuits: &circuits,
         saliency: &saliency,
         outputs: &outputs,
