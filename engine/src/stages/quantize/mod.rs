@@ -1,7 +1,7 @@
 //! `quantize`, `mixed_quantize`: model → packed checkpoint.
 //!
-//! Block by block. Each finished block's codes go to the progress folder as a checkpoint of its own; the artifact is
-//! these parts, joined. An interrupted GPTQ passes the calibration set through the finished blocks, with the very
+//! Block by block. Each finished block's codes go to the progress folder as a checkpoint of its own, with the histograms
+//! of its weights; the artifact is these parts, joined. An interrupted GPTQ passes the calibration set through the finished blocks, with the very
 //! weights that their parts stand for, and continues.
 
 mod budget;
