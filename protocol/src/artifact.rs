@@ -1,5 +1,9 @@
 //! Names of what lies inside an artifact, and the small JSON files that both programs read.
 
+mod histogram;
+
+pub use histogram::{ScoreHistogram, ScoreHistograms, WeightCounts, WeightHistogram, WeightHistograms};
+
 use crate::stage::FileDigest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -50,14 +54,16 @@ pub mod file {
     pub const CHECKPOINT: &str = "checkpoint.safetensors";
     /// `quantize`, `mixed_quantize`: a [`super::CheckpointSummary`].
     pub const CHECKPOINT_SUMMARY: &str = "checkpoint.json";
+    /// `quantize`, `mixed_quantize`: a [`super::WeightHistograms`]; artifacts of earlier versions do not have it.
+    pub const WEIGHT_HISTOGRAMS: &str = "weights.json";
     /// `gradients`: one f32 tensor per linear weight, under the weight's name.
     pub const GRADIENTS: &str = "gradients.safetensors";
     /// `saliency`: tensors `index` \[k\] i64 and `score` \[k\] f32, best first.
     pub const CANDIDATES: &str = "candidates.safetensors";
     /// `saliency`, `select`: a [`super::WeightLayout`].
     pub const LAYOUT: &str = "layout.json";
-    /// `saliency`: per-tensor histograms of the scores.
-    pub const HISTOGRAMS: &str = "histograms.json";
+    /// `saliency`: a [`super::ScoreHistograms`].
+    pub const SCORE_HISTOGRAMS: &str = "histograms.json";
     /// `select`: tensor `index` \[k\] i64, ascending.
     pub const MASK: &str = "mask.safetensors";
     /// `evaluate`, and `command` where it has metrics: a [`super::Metrics`].

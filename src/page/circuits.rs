@@ -2,6 +2,7 @@
 
 use super::Source;
 use super::error::PageError;
+use super::names;
 use super::table::Table;
 use crate::fsx;
 use crate::plan::StageId;
@@ -136,7 +137,7 @@ fn matrix(mask: &Mask, tensor: &TensorShape, of_tensor: &[i64], first: i64) -> M
         cols[(place % tensor.cols) as usize] += 1;
     }
     let (weights, kept) = (tensor.rows * tensor.cols, of_tensor.len() as u64);
-    let (module, layer) = place(&tensor.name);
+    let (layer, module) = names::place(&tensor.name);
     Matrix {
         mask: mask.label.clone(),
         tensor: tensor.name.clone(),
@@ -148,13 +149,6 @@ fn matrix(mask: &Mask, tensor: &TensorShape, of_tensor: &[i64], first: i64) -> M
         in_top_rows: in_top(rows, kept),
         in_top_cols: in_top(cols, kept),
     }
-}
-
-/// What kind of matrix a tensor is, and in which layer.
-pub(super) fn place(name: &str) -> (String, Option<u32>) {
-    let mut words = name.split('.').rev().skip_while(|word| *word == "weight");
-    let module = words.next().unwrap_or_default().to_owned();
-    (module, words.find_map(|word| word.parse().ok()))
 }
 
 /// Share of all that the fullest hundredth has; at least one counts.

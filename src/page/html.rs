@@ -8,6 +8,7 @@ use super::saliency::Saliencies;
 use super::sizes::Sizes;
 use super::stages::Stages;
 use super::table::Table;
+use super::weights::QuantizedWeights;
 use crate::report::{self, Column, Difference, Group, NamedLine, Row, Worded};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -41,6 +42,7 @@ pub(super) struct Parts<'a> {
     pub groups: &'a [Group],
     pub differences: &'a [Difference],
     pub sizes: &'a Sizes,
+    pub weights: &'a QuantizedWeights,
     pub circuits: &'a Circuits,
     pub saliency: &'a Saliencies,
     pub outputs: &'a [OfTask],
@@ -66,6 +68,7 @@ struct Seen<'a> {
     columns: &'a [Column],
     differences: Vec<Worded<'a>>,
     sizes: &'a Sizes,
+    weights: &'a QuantizedWeights,
     circuits: &'a Circuits,
     saliency: &'a Saliencies,
     outputs: &'a [OfTask],
@@ -144,6 +147,7 @@ fn expand(template: &str, parts: &Parts<'_>, extra: &Json) -> Result<String, Pag
         columns,
         differences,
         sizes: parts.sizes,
+        weights: parts.weights,
         circuits: parts.circuits,
         saliency: parts.saliency,
         outputs: parts.outputs,
@@ -200,6 +204,7 @@ mod tests {
             groups: &groups,
             differences: &[],
             sizes: &Sizes::default(),
+            weights: &QuantizedWeights { checkpoints: vec![hostile.into()], ..QuantizedWeights::default() },
             circuits: &Circuits { masks: vec![hostile.into()], ..Circuits::default() },
             saliency: &Saliencies { stages: vec![hostile.into()], bins: Vec::new() },
             outputs: &outputs,

@@ -1,7 +1,7 @@
 //! How many weights a mask keeps of each matrix, without reading it: its indices ascend, so their bounds are searched for.
 
-use super::circuits::place;
 use super::error::PageError;
+use super::names;
 use super::tensors::TensorFile;
 use crate::fsx;
 use crate::plan::Stage;
@@ -47,7 +47,7 @@ fn of_mask(path: &Path, layout: &WeightLayout) -> Result<Vec<Kept>, PageError> {
     for tensor in &layout.tensors {
         end += tensor.rows * tensor.cols;
         let below = below(&mask, n, end as i64)?;
-        let (module, layer) = place(&tensor.name);
+        let (layer, module) = names::place(&tensor.name);
         found.push(Kept { module, layer, kept: below.saturating_sub(before) });
         before = below;
     }

@@ -15,6 +15,7 @@ mod sizes;
 mod stages;
 mod table;
 pub mod tensors;
+mod weights;
 
 pub use error::PageError;
 pub use kept::{Kept, kept};
@@ -106,6 +107,7 @@ fn with_parts(
     let trials = names::trials(source);
     let scores = scores::collect(&groups, source.differences);
     let sizes = sizes::collect(source, &trials)?;
+    let weights = weights::collect(source)?;
     let circuits = circuits::collect(source)?;
     let saliency = saliency::collect(source)?;
     let outputs = outputs::collect(source, &trials)?;
@@ -113,6 +115,7 @@ fn with_parts(
     let tables = [
         scores.tables()?,
         vec![sizes.table()?],
+        weights.tables()?,
         circuits.tables()?,
         vec![saliency.table()?],
         vec![stages.table()?],
@@ -124,6 +127,7 @@ fn with_parts(
         groups: &groups,
         differences: source.differences,
         sizes: &sizes,
+        weights: &weights,
         circuits: &circuits,
         saliency: &saliency,
         outputs: &outputs,

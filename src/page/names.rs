@@ -1,4 +1,4 @@
-//! What trials are called on the page.
+//! What trials and matrices are called on the page.
 
 use super::Source;
 use crate::plan::PlannedTrial;
@@ -16,6 +16,13 @@ pub(super) struct Named<'a> {
     pub is_baseline: bool,
     /// Its stages.
     pub planned: &'a PlannedTrial,
+}
+
+/// Layer and module of a weight: 3 and `up_proj` of `model.layers.3.mlp.up_proj.weight`.
+pub(super) fn place(tensor: &str) -> (Option<u32>, String) {
+    let mut words = tensor.split('.').rev().skip_while(|word| *word == "weight");
+    let module = words.next().unwrap_or_default().to_owned();
+    (words.find_map(|word| word.parse().ok()), module)
 }
 
 /// The trials in the experiment's order, the first seed of each.

@@ -5,10 +5,10 @@ use super::error::PageError;
 use super::table::Table;
 use crate::plan::Stage;
 use crate::store::{Store, StoreError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use tacq_protocol::StageKind;
-use tacq_protocol::artifact::file;
+use tacq_protocol::artifact::{ScoreHistograms, file};
 
 /// How the scores of all linear weights of a saliency are spread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,8 +26,8 @@ impl Spread {
     /// The artifact is damaged.
     pub fn read(store: &Store, stage: &Stage) -> Result<Option<Self>, StoreError> {
         let Some(key) = stage.key() else { return Ok(None) };
-        let read: Option<Histograms> = store.read_json(stage.kind(), key, file::HISTOGRAMS)?;
-        let Some(Histograms { tensors }) = read else { return Ok(None) };
+        let read: Option<ScoreHistograms> = store.read_json(stage.kind(), key, file::SCORE_HISTOGRAMS)?;
+        let Some(ScoreHistograms { tensors, .. }) = read else { return Ok(None) };
         let mut bins: BTreeMap<i32, u64> = BTreeMap::new();
         for tensor in &tensors {
             for (exponent, count) in (tensor.first_exponent..).zip(&tensor.counts) {
@@ -41,19 +41,6 @@ impl Spread {
     pub fn weights(&self) -> u64 {
         self.zeros + self.bins.values().sum::<u64>()
     }
-}
-
-/// What is read of `histograms.json`.
-#[derive(Debug, Deserialize)]
-struct Histograms {
-    tensors: Vec<Histogram>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Histogram {
-    zeros: u64,
-    first_exponent: i32,
-    counts: Vec<u64>,
 }
 
 /// A line of `saliency`: scores in [2^exponent, 2^(exponent + 1)).

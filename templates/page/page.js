@@ -15,7 +15,7 @@
     return parsed.get(name);
   }
 
-  const TEXT = new Set(["name", "model", "task", "metric", "method", "of", "against", "with", "mask", "saliency", "label",
+  const TEXT = new Set(["name", "model", "task", "metric", "method", "of", "against", "with", "mask", "saliency", "checkpoint", "label",
     "reads", "key", "host", "engine", "libtorch", "condition_on", "outlier_ratio", "variant", "tensor", "module", "part"]);
   function typed(row) {
     for (const key of Object.keys(row)) {
@@ -113,6 +113,39 @@
             Plot.barX(data, { x: "bytes", y: name, fill: "part", insetTop: narrow ? 14 : 3, insetBottom: 3, title: (r) => `${name(r)}\n${r.part}: ${r.bytes.toLocaleString("en")} bytes`, tip: true }),
             narrow ? Plot.text(order, { y: (n) => n, text: (n) => short(n, 44), frameAnchor: "left", textAnchor: "start", dy: -10, fontSize: 10 }) : Plot.axisY({ label: null, tickFormat: (n) => short(n, 48) }),
           ],
+        };
+      },
+    },
+    weights: {
+      rows: (figure, choices) => rows("weights").filter((r) => r.checkpoint === choices.checkpoint),
+      draw(data, width) {
+        // What lies beyond the bins is drawn as one more of their width.
+        const wide = data[1].to - data[1].from;
+        const bins = data.map((r) => ({ ...r, x1: r.from ?? r.to - wide, x2: r.to ?? r.from + wide }));
+        const range = (r) => (r.from === null ? `less than ${r.to}` : r.to === null ? `${r.from} or more` : `${r.from} to ${r.to}`);
+        const title = (r) => `${range(r)}\nbefore: ${(r.before * 100).toFixed(3)} %\nafter: ${(r.after * 100).toFixed(3)} %`;
+        return {
+          width, height: Math.min(340, width * 0.65), marginLeft: 55, marginBottom: 45,
+          x: { label: "weight / root mean square" },
+          y: { label: "weights, %", percent: true, grid: true },
+          marks: [
+            Plot.rectY(bins, { x1: "x1", x2: "x2", y: "after", fill: "var(--accent)", fillOpacity: 0.75, insetLeft: 0.5, insetRight: 0.5, title, tip: true }),
+            Plot.line(bins.flatMap((r) => [[r.x1, r.before], [r.x2, r.before]]), { stroke: "currentColor", strokeWidth: 1.5 }),
+            Plot.ruleY([0]),
+          ],
+        };
+      },
+    },
+    errors: {
+      rows: (figure, choices) => rows("errors").filter((r) => r.checkpoint === choices.checkpoint),
+      draw(data, width) {
+        const title = (r) => `layer ${r.layer}, ${r.module}\nrelative error ${(r.relative_error * 100).toPrecision(3)} %`;
+        return {
+          width, height: 90 + 26 * new Set(data.map((r) => r.layer)).size, marginLeft: 45, marginBottom: 60,
+          x: { label: null, domain: modules(data), tickRotate: -35 },
+          y: { label: "layer", domain: d3.sort(new Set(data.map((r) => r.layer))) },
+          color: { legend: true, label: "relative error, %", scheme: isDark() ? "viridis" : "YlGnBu", transform: (s) => s * 100 },
+          marks: [Plot.cell(data, { x: "module", y: "layer", fill: "relative_error", inset: 0.5, title, tip: true })],
         };
       },
     },

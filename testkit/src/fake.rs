@@ -11,7 +11,7 @@ use std::fs;
 use std::hash::Hasher;
 use std::io;
 use std::path::Path;
-use tacq_protocol::artifact::file;
+use tacq_protocol::artifact::{WeightCounts, WeightHistogram, WeightHistograms, file};
 use tacq_protocol::{Request, StageKind, StageParams};
 
 /// Writes the files that the driver reads from a stage of this kind, and one more.
@@ -71,12 +71,34 @@ fn write_readable(request: &Request, value: u64) -> io::Result<()> {
         }
     }
     match request.stage.kind() {
-        StageKind::Quantize | StageKind::MixedQuantize => write(
-            file::CHECKPOINT_SUMMARY,
-            json!({ "n_weights": 1000, "n_outliers": value % 7, "avg_bits": 2.5, "bytes": 320 }).to_string(),
-        ),
+        StageKind::Quantize | StageKind::MixedQuantize => {
+            write(file::WEIGHT_HISTOGRAMS, serde_json::to_string(&histograms(value))?)?;
+            write(
+                file::CHECKPOINT_SUMMARY,
+                json!({ "n_weights": 1000, "n_outliers": value % 7, "avg_bits": 2.5, "bytes": 320 })
+                    .to_string(),
+            )
+        }
         _ => Ok(()),
     }
+}
+
+/// Of two matrices of 500 weights, one in each layer.
+fn histograms(value: u64) -> WeightHistograms {
+    let of = |nth: u64, tensor: &str| {
+        let counts = |salt: u64| {
+            let mut counts = vec![0; WeightHistogram::BINS];
+            let at = (value >> (8 * nth + salt)) as usize % WeightHistogram::BINS;
+            let beyond = value % 50;
+            counts[at] = 500 - 3 * beyond;
+            WeightCounts { below: beyond, counts, above: 2 * beyond }
+        };
+        let relative_error = (value % 97 + nth) as f64 / 100.0;
+        let (original, quantized) = (counts(0), counts(3));
+        WeightHistogram { tensor: tensor.to_owned(), range: 0.5, original, quantized, relative_error }
+    };
+    let names = ["model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.up_proj.weight"];
+    WeightHistograms { tensors: (0..).zip(names).map(|(nth, name)| of(nth, name)).collect() }
 }
 
 /// FNV-1a.

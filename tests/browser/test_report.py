@@ -48,7 +48,8 @@ class Report(Pages):
         figures = page.locator("figure[data-chart]")
         self.assertEqual(figures.count(), page.locator("figure[data-drawn]").count(), "every figure has data here")
         kinds = set(figures.evaluate_all("all => all.map(f => f.dataset.chart)"))
-        wanted = {"pareto", "differences", "memory", "circuit", "concentration", "overlap", "saliency", "graph"}
+        wanted = {"pareto", "differences", "memory", "weights", "errors", "circuit", "concentration", "overlap"}
+        wanted |= {"saliency", "graph"}
         self.assertEqual(kinds, wanted)
         for index in range(figures.count()):
             marks = figures.nth(index).locator("svg [data-mark]")

@@ -1,8 +1,13 @@
 //! `report --format html`: the page carries what the tables say, and asks for nothing.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{EXPERIMENT, Sandbox};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
+use tacq_protocol::StageKind;
+use tacq_protocol::artifact::{WeightCounts, WeightHistogram, WeightHistograms, file};
+use tacq_sweep::plan::Stage;
+use tacq_sweep::store::Manifest;
 
 fn page(sandbox: &Sandbox) -> String {
     let told = sandbox.sweep(&["report", "exp.yaml", "--format", "html"]).expect(0);
@@ -53,6 +58,85 @@ fn every_score_on_the_page_is_that_of_the_tables() {
     assert_eq!(shown, means, "each mean stands in the table, and nothing else does");
     assert_eq!(column(&tables["stages"], "label").len(), crate::sandbox::STAGES);
     assert!(column(&tables["stages"], "state").iter().all(|state| state == "stored"));
+}
+
+/// Where the checkpoints of a sweep that has run have their histograms, by label.
+fn weight_files(sandbox: &Sandbox) -> BTreeMap<String, PathBuf> {
+    let (plan, store) = (sandbox.plan(EXPERIMENT), sandbox.store());
+    let is_checkpoint = |kind| matches!(kind, StageKind::Quantize | StageKind::MixedQuantize);
+    let file =
+        |stage: &Stage| store.artifact_dir(stage.kind(), stage.key().unwrap()).join(file::WEIGHT_HISTOGRAMS);
+    let stages = plan.stages.iter().filter(|stage| is_checkpoint(stage.kind()));
+    stages.map(|stage| (stage.label.clone(), file(stage))).collect()
+}
+
+#[test]
+fn histograms_on_the_page_are_those_of_the_checkpoints() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    let files = weight_files(&sandbox);
+    assert!(files.len() > 1);
+    let tables = tables(&page(&sandbox));
+    let lines = |table: &str, checkpoint: &str, columns: &[&str]| -> Vec<Vec<String>> {
+        let of = column(&tables[table], "checkpoint");
+        let columns: Vec<Vec<String>> = columns.iter().map(|name| column(&tables[table], name)).collect();
+        let line = |i: usize| columns.iter().map(|column| column[i].clone()).collect();
+        (0..of.len()).filter(|&i| of[i] == checkpoint).map(line).collect()
+    };
+    for (label, path) in files {
+        let WeightHistograms { tensors } = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let count = |nth: usize, of: fn(&WeightHistogram) -> &WeightCounts| -> u64 {
+            let slots =
+                |counts: &WeightCounts| [&[counts.below], &counts.counts[..], &[counts.above]].concat();
+            tensors.iter().map(|tensor| slots(of(tensor))[nth]).sum()
+        };
+        let all: u64 = tensors.iter().map(|tensor| tensor.original.total()).sum();
+        let found = lines("weights", &label, &["centre", "before", "after"]);
+        assert_eq!(found.len(), WeightHistogram::BINS + 2, "{label}");
+        for (nth, line) in found.iter().enumerate() {
+            // Eight bins are a root mean square, and the edge of 0 is that of the bin with number 33.
+            let is_bin = (1..=WeightHistogram::BINS).contains(&nth);
+            assert_eq!(line[0].parse().ok(), is_bin.then(|| (nth as f64 - 32.5) / 8.0), "{label}, {nth}");
+            let counted = |text: &str| text.parse::<f64>().unwrap() * all as f64;
+            for (text, expected) in
+                [(&line[1], count(nth, |of| &of.original)), (&line[2], count(nth, |of| &of.quantized))]
+            {
+                assert!((counted(text) - expected as f64).abs() < 1e-9, "{label}, {nth}");
+            }
+        }
+        let errors = lines("errors", &label, &["layer", "module", "weights", "relative_error"]);
+        assert_eq!(errors.len(), tensors.len(), "{label}");
+        for ((line, place), tensor) in errors.iter().zip([["0", "q_proj"], ["1", "up_proj"]]).zip(&tensors) {
+            assert_eq!((&line[..2], &line[2][..]), (&place.map(str::to_owned)[..], "500"), "{label}");
+            assert_eq!(line[3].parse::<f64>().unwrap(), tensor.relative_error, "{label}");
+        }
+    }
+}
+
+/// Makes an artifact one of an engine that wrote no histograms.
+fn forget(path: &Path) {
+    fs::remove_file(path).unwrap();
+    let at = path.with_file_name(file::MANIFEST);
+    let mut manifest: Manifest = serde_json::from_slice(&fs::read(&at).unwrap()).unwrap();
+    manifest.files.retain(|of| of.path != file::WEIGHT_HISTOGRAMS);
+    fs::write(&at, serde_json::to_vec(&manifest).unwrap()).unwrap();
+}
+
+#[test]
+fn checkpoints_without_histograms_are_left_out() {
+    let sandbox = Sandbox::new();
+    sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
+    let files = weight_files(&sandbox);
+    let (label, path) = files.first_key_value().unwrap();
+    forget(path);
+    let some = page(&sandbox);
+    let shown: BTreeSet<String> = column(&tables(&some)["weights"], "checkpoint").into_iter().collect();
+    assert_eq!(shown, files.keys().filter(|other| *other != label).cloned().collect());
+    assert!(some.contains("<section id=\"weights\""));
+    files.values().skip(1).for_each(|path| forget(path));
+    let none = page(&sandbox);
+    assert_eq!((&tables(&none)["weights"][..], &tables(&none)["errors"][..]), ("", ""));
+    assert!(!none.contains("href=\"#weights\""));
 }
 
 #[test]

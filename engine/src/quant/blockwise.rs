@@ -7,11 +7,11 @@
 
 use super::gptq::{self, GptqSettings};
 use super::levels::TwoLevelSpec;
-use super::matrix::{MatrixSpec, QuantizedMatrix};
-use super::pass::{self, BlockPass, Original};
+use super::matrix::MatrixSpec;
+use super::pass::{self, BlockPass, Finished, Original};
 use super::slim::{self, SlimSettings};
 use super::spqr::{self, SpqrSettings};
-use super::{Factor, Hessian};
+use super::{Factor, Hessian, weight_histogram_of};
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj, Rope};
 use crate::{Result, device};
@@ -74,10 +74,12 @@ struct Timings {
     allocation: Duration,
     /// Quantizing matrices.
     matrices: Duration,
+    /// Counting their weights.
+    histograms: Duration,
 }
 
-/// What GPTQ does with one weight after another: name and codes by projection.
-type Quantized = BTreeMap<Proj, (String, QuantizedMatrix)>;
+/// What GPTQ does with one weight after another.
+type Quantized = BTreeMap<Proj, Finished>;
 
 /// A part of a block, from the hidden states [b, t, hidden] at its start to the inputs of a group of projections.
 type Part = fn(&Block, &Tensor, &Rope) -> Result<Tensor>;
@@ -261,7 +263,10 @@ impl Blockwise {
             let (matrix, weights) = device::with_full_precision(quantize)?;
             block.set_weight(proj, &weights)?;
             self.timings.matrices += started.elapsed();
-            done.insert(proj, (name, matrix));
+            let started = Instant::now();
+            let histogram = weight_histogram_of(&name, &weight, &weights)?;
+            done.insert(proj, Finished { name, matrix, histogram });
+            self.timings.histograms += started.elapsed();
         }
         Ok(())
     }
@@ -323,7 +328,7 @@ impl BlockPass for Blockwise {
         block: &mut Block,
         original: &dyn Fn(Proj) -> Result<Original>,
         last: bool,
-    ) -> Result<Vec<(String, QuantizedMatrix)>> {
+    ) -> Result<Vec<Finished>> {
         let mut done = Quantized::new();
         if self.settings.true_sequential {
             self.quantize_in_sequence(block, original, last, &mut done)?;
@@ -338,11 +343,11 @@ impl BlockPass for Blockwise {
 
     fn timings(&self) -> String {
         let t = &self.timings;
-        let all = [t.forward, t.hessian, t.factor, t.allocation, t.matrices];
-        let [forward, hessian, factor, allocation, matrices] = all.map(|d| d.as_secs_f64());
+        let all = [t.forward, t.hessian, t.factor, t.allocation, t.matrices, t.histograms];
+        let [forward, hessian, factor, allocation, matrices, histograms] = all.map(|d| d.as_secs_f64());
         let widths = if allocation > 0.0 { format!(", {allocation:.1} s bit widths") } else { String::new() };
         format!(
-            "{forward:.1} s forward, {hessian:.1} s Hessians, {factor:.1} s factors{widths}, {matrices:.1} s matrices"
+            "{forward:.1} s forward, {hessian:.1} s Hessians, {factor:.1} s factors{widths}, {matrices:.1} s matrices, {histograms:.1} s histograms"
         )
     }
 }

@@ -4,6 +4,7 @@ use super::{MatrixMask, QuantizedMatrix};
 use crate::Result;
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj};
+use tacq_protocol::artifact::WeightHistogram;
 use tch::Tensor;
 
 /// Most tokens of a batch; a longer sequence is a batch of its own. Large enough for efficient products, small beside the
@@ -25,6 +26,17 @@ pub struct Original {
     pub more_groups: i64,
 }
 
+/// A weight that is quantized.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its name.
+    pub name: String,
+    /// Its codes.
+    pub matrix: QuantizedMatrix,
+    /// What it was and what its codes stand for.
+    pub histogram: WeightHistogram,
+}
+
 /// Such a method at some block boundary.
 pub trait BlockPass {
     /// Whether later blocks see what earlier ones are quantized to.
@@ -34,13 +46,13 @@ pub trait BlockPass {
     fn advance(&mut self, block: &Block) -> Result<()>;
 
     /// Quantizes a block's projections and moves on to the next block boundary, unless this is the `last` block. The
-    /// results, with their names, are in the order of [`Proj::ALL`].
+    /// results are in the order of [`Proj::ALL`].
     fn quantize(
         &mut self,
         block: &mut Block,
         original: &dyn Fn(Proj) -> Result<Original>,
         last: bool,
-    ) -> Result<Vec<(String, QuantizedMatrix)>>;
+    ) -> Result<Vec<Finished>>;
 
     /// Where the time went, for the log.
     fn timings(&self) -> String;

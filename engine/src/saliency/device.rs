@@ -1,7 +1,9 @@
 //! Scores, histograms and candidates on a CUDA device; the same scores and candidates as on the host, bit by bit.
 
-use super::{Histogram, Ranked};
+use super::Ranked;
+use super::histogram::from_counts;
 use crate::{Result, device};
+use tacq_protocol::artifact::ScoreHistogram;
 use tacq_protocol::stage::Score;
 use tch::{Device, Kind, Tensor};
 
@@ -38,15 +40,15 @@ pub fn scores_on_device(score: Score, inputs: &DeviceInputs) -> Result<Tensor> {
     Ok(scores.f_reshape([-1])?)
 }
 
-/// [`Histogram::of`], but for roundings of the sum.
-pub fn histogram_on_device(tensor: &str, scores: &Tensor) -> Result<Histogram> {
+/// [`histogram`](super::histogram()), but for roundings of the sum.
+pub fn histogram_on_device(tensor: &str, scores: &Tensor) -> Result<ScoreHistogram> {
     let exponents = scores.f_view_dtype(Kind::Int)?.f_bitwise_right_shift_tensor_scalar(23)?;
     let counts =
         Vec::<i64>::try_from(exponents.f_bincount::<Tensor>(None, EXPONENTS)?.f_to_device(Device::Cpu)?)?;
     let zeros = scores.f_eq(0.0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
     let (max, sum) = (scores.f_max()?.f_double_value(&[])?, scores.f_sum(Kind::Double)?.f_double_value(&[])?);
     let counts = counts.into_iter().map(i64::unsigned_abs).collect::<Vec<_>>();
-    Ok(Histogram::from_counts(tensor, counts, zeros.unsigned_abs(), max as f32, sum))
+    Ok(from_counts(tensor, counts, zeros.unsigned_abs(), max as f32, sum))
 }
 
 /// [`TopCandidates`](super::TopCandidates) of scores on a device.
@@ -173,7 +175,7 @@ fn nth_largest(scores: &Tensor, nth: i64) -> Result<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::saliency::{ScoreInputs, TopCandidates, scores, uniform};
+    use crate::saliency::{ScoreInputs, TopCandidates, histogram, scores, uniform};
     use tacq_protocol::artifact::file;
 
     /// On the GPU if there is one: what is tested holds on any device.
@@ -227,7 +229,7 @@ mod tests {
             let found = scores_on_device(score, &on_device).unwrap();
             assert_eq!(Vec::<f32>::try_from(found.to_device(Device::Cpu)).unwrap(), expected, "{score}");
             let (expected, mut found) =
-                (Histogram::of("w", &expected), histogram_on_device("w", &found).unwrap());
+                (histogram("w", &expected), histogram_on_device("w", &found).unwrap());
             assert!((found.sum / expected.sum - 1.0).abs() < 1e-12, "{score}");
             found.sum = expected.sum;
             assert_eq!(found, expected, "{score}");

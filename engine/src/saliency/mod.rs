@@ -16,7 +16,7 @@ mod top;
 pub use candidates::{BestIndices, Ranked, read_best};
 pub use device::{DeviceCandidates, DeviceInputs, histogram_on_device, scores_on_device};
 pub use error::SaliencyError;
-pub use histogram::Histogram;
+pub use histogram::histogram;
 pub use mask::{Mask, read_layout};
 pub use random::uniform;
 pub use score::{ScoreInputs, scores};

@@ -8,23 +8,15 @@ use crate::model::{ModelConfig, Weights};
 use crate::quant::checkpoint::Checkpoint;
 use crate::quant::dequantize_on;
 use crate::saliency::{
-    DeviceCandidates, DeviceInputs, Histogram, Ranked, ScoreInputs, TopCandidates, histogram_on_device,
+    DeviceCandidates, DeviceInputs, Ranked, ScoreInputs, TopCandidates, histogram, histogram_on_device,
     scores, scores_on_device,
 };
 use crate::tensorfile::TensorFile;
 use crate::{Result, fsx};
-use serde::Serialize;
 use std::path::Path;
-use tacq_protocol::artifact::{TensorShape, file, role};
+use tacq_protocol::artifact::{ScoreHistograms, TensorShape, file, role};
 use tacq_protocol::stage::{SaliencyParams, Score};
 use tch::{Device, Kind, Tensor};
-
-/// `histograms.json`
-#[derive(Serialize)]
-struct Histograms {
-    score: Score,
-    tensors: Vec<Histogram>,
-}
 
 /// Ranks all linear weights and writes the best.
 pub fn run(params: &SaliencyParams, context: &mut Context<'_>) -> Result<()> {
@@ -47,7 +39,7 @@ pub fn run(params: &SaliencyParams, context: &mut Context<'_>) -> Result<()> {
             Top::Host(top) => {
                 let scores = sources.scores(tensor, first)?;
                 top.push(first, &scores);
-                Histogram::of(&tensor.name, &scores)
+                histogram(&tensor.name, &scores)
             }
             Top::Device(top) => {
                 let scores = sources.scores_on(context.device, tensor, first)?;
@@ -69,8 +61,8 @@ pub fn run(params: &SaliencyParams, context: &mut Context<'_>) -> Result<()> {
     let output = context.output();
     candidates.write(output)?;
     fsx::write_json(&output.join(file::LAYOUT), &layout)?;
-    let histograms = Histograms { score: params.score, tensors: histograms };
-    Ok(fsx::write_json(&output.join(file::HISTOGRAMS), &histograms)?)
+    let histograms = ScoreHistograms { score: params.score, tensors: histograms };
+    Ok(fsx::write_json(&output.join(file::SCORE_HISTOGRAMS), &histograms)?)
 }
 
 /// The best so far.

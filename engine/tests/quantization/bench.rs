@@ -158,6 +158,21 @@ pub fn rtn(bits: u64) -> QuantizeParams {
     QuantizeParams { rounding: RoundingParams::Rtn, dtype: None, ..gptq(bits, None, true) }
 }
 
+/// Copies what a progress folder has of the first `n` layers into another one.
+pub fn copy_layers(from: &Path, to: &Path, n: usize) {
+    for layer in 0..n {
+        for suffix in ["safetensors", "weights.json"] {
+            let name = format!("layer-{layer:05}.{suffix}");
+            fs::copy(from.join(&name), to.join(&name)).unwrap();
+        }
+    }
+}
+
+/// The contents of all files in the output folder of a quantization.
+pub fn results(output: &Path) -> [Vec<u8>; 3] {
+    ["checkpoint.safetensors", "weights.json", "checkpoint.json"].map(|name| read(&output.join(name)))
+}
+
 pub fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -1,6 +1,7 @@
 //! The stages quantize, mixed_quantize, saliency and select on small random models.
 
 mod bench;
+mod histograms;
 mod methods;
 mod naive;
 mod quantize;

@@ -1,6 +1,6 @@
 //! What every method has to do.
 
-use crate::bench::{Bench, SIZE, read};
+use crate::bench::{Bench, SIZE, copy_layers, read, results};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tacq_protocol::artifact::{CheckpointSummary, Metrics, TensorShape, role};
 use tacq_protocol::stage::Score;
 
 /// Parameters of every method, without the bit width.
-fn methods() -> Vec<(&'static str, Value)> {
+pub fn methods() -> Vec<(&'static str, Value)> {
     let sweep = |method: &str, more: Value| {
         let mut rounding =
             json!({"method": method, "damp": "0.01", "block_size": 32, "true_sequential": true});
@@ -91,7 +91,6 @@ fn resumed_searches_end_with_the_same_bytes() {
     let bench = Bench::new();
     let (_, params) = of_a_size().remove(0);
     let stage = || stage(&with_size(&params, "5.5"), 3);
-    let checkpoint = |output: &str| read(&bench.at(output).join("checkpoint.safetensors"));
     assert!(!bench.run(stage(), &INPUTS[..1], "whole").unwrap());
     let left = bench.at("whole.progress");
     let tries: Vec<Value> = serde_json::from_slice(&read(&left.join("search.json"))).unwrap();
@@ -105,12 +104,9 @@ fn resumed_searches_end_with_the_same_bytes() {
             let folder = progress.join(best.file_name().unwrap());
             fs::create_dir_all(&folder).unwrap();
             fs::write(progress.join("search.json"), serde_json::to_vec(&tries[..n_tries]).unwrap()).unwrap();
-            for layer in 0..finished {
-                let part = format!("layer-{layer:05}.safetensors");
-                fs::copy(best.join(&part), folder.join(&part)).unwrap();
-            }
+            copy_layers(&best, &folder, finished);
             assert!(bench.run(stage(), &INPUTS[..1], &again).unwrap());
-            assert_eq!(checkpoint(&again), checkpoint("whole"), "{again}");
+            assert!(results(&bench.at(&again)) == results(&bench.at("whole")), "{again}");
         }
     }
 }
@@ -123,13 +119,13 @@ fn a_size_that_holds_no_codes_is_refused() {
     assert!(error.starts_with("invalid input: 3.5 bits per weight are too few"), "{error}");
 }
 
-fn stage(params: &Value, bits: u8) -> StageParams {
+pub fn stage(params: &Value, bits: u8) -> StageParams {
     let mut params = params.clone();
     params["bits"] = bits.into();
     serde_json::from_value(json!({"kind": "quantize", "params": params})).unwrap()
 }
 
-const INPUTS: [(&str, &str); 2] = [(role::CALIBRATION, "calibration"), (role::GRADIENTS, "gradients")];
+pub const INPUTS: [(&str, &str); 2] = [(role::CALIBRATION, "calibration"), (role::GRADIENTS, "gradients")];
 
 /// An interrupted run goes on with the weights that the finished blocks' codes on disk stand for: were they not bit by bit
 /// those that the uninterrupted run computed with, it would end otherwise.
@@ -137,21 +133,22 @@ const INPUTS: [(&str, &str); 2] = [(role::CALIBRATION, "calibration"), (role::GR
 fn resumed_runs_end_with_the_same_bytes() {
     let bench = Bench::new();
     bench.write_gradients("gradients", |_, g| g);
-    let checkpoint = |output: &str| read(&bench.at(output).join("checkpoint.safetensors"));
     for (name, params) in methods() {
         assert!(!bench.run(stage(&params, 3), &INPUTS, name).unwrap());
         for finished in 0..=SIZE.layers {
-            // What a kill leaves: the finished layers and half of the next one's temporary file.
+            // What a kill leaves: the finished layers, and of the next one the histograms and half of a temporary file.
             let again = format!("{name}{finished}");
             let progress = bench.at(&format!("{again}.progress"));
             fs::create_dir(&progress).unwrap();
-            for layer in 0..finished {
-                let part = format!("layer-{layer:05}.safetensors");
-                fs::copy(bench.at(&format!("{name}.progress")).join(&part), progress.join(&part)).unwrap();
+            let whole = bench.at(&format!("{name}.progress"));
+            copy_layers(&whole, &progress, finished);
+            let next = format!("layer-{finished:05}.weights.json");
+            if finished < SIZE.layers {
+                fs::copy(whole.join(&next), progress.join(&next)).unwrap();
             }
             fs::write(progress.join(format!(".layer-{finished:05}.safetensors.tmp")), b"half").unwrap();
             assert_eq!(bench.run(stage(&params, 3), &INPUTS, &again).unwrap(), finished > 0, "{name}");
-            assert_eq!(checkpoint(&again), checkpoint(name), "{name}, {finished} layers");
+            assert!(results(&bench.at(&again)) == results(&bench.at(name)), "{name}, {finished} layers");
         }
     }
 }

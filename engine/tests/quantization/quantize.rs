@@ -1,4 +1,4 @@
-use crate::bench::{Bench, SIZE, gptq, read, rtn};
+use crate::bench::{Bench, SIZE, gptq, read, results, rtn};
 use crate::naive;
 use half::bf16;
 use std::fs;
@@ -55,12 +55,30 @@ fn statistics_of_the_unquantized_block_are_those_of_the_reference() {
 fn damaged_progress_is_done_again() {
     let bench = Bench::new();
     bench.quantize(gptq(3, None, true), "out").unwrap();
-    let whole = read(&bench.at("out/checkpoint.safetensors"));
-    let part = bench.at("out.progress/layer-00001.safetensors");
-    fs::write(&part, &read(&part)[..100]).unwrap();
-    fs::remove_file(bench.at("out/checkpoint.safetensors")).unwrap();
-    bench.quantize(gptq(3, None, true), "out").unwrap();
-    assert_eq!(read(&bench.at("out/checkpoint.safetensors")), whole);
+    let whole = results(&bench.at("out"));
+    for damaged in ["layer-00001.safetensors", "layer-00001.weights.json"] {
+        let part = bench.at("out.progress").join(damaged);
+        fs::write(&part, &read(&part)[..100]).unwrap();
+        fs::remove_dir_all(bench.at("out")).unwrap();
+        bench.quantize(gptq(3, None, true), "out").unwrap();
+        assert!(results(&bench.at("out")) == whole, "{damaged}");
+    }
+}
+
+/// What an earlier engine left has no histograms.
+#[test]
+fn progress_without_histograms_is_done_again() {
+    let bench = Bench::new();
+    for (name, params) in [("gptq", gptq(3, None, true)), ("rtn", rtn(3))] {
+        bench.quantize(params.clone(), name).unwrap();
+        let whole = results(&bench.at(name));
+        for layer in 0..SIZE.layers {
+            fs::remove_file(bench.at(&format!("{name}.progress/layer-{layer:05}.weights.json"))).unwrap();
+        }
+        fs::remove_dir_all(bench.at(name)).unwrap();
+        assert!(!bench.quantize(params, name).unwrap(), "{name}: nothing is gone on with");
+        assert!(results(&bench.at(name)) == whole, "{name}");
+    }
 }
 
 #[test]

@@ -16,8 +16,8 @@ mod search;
 
 use super::levels::{Grids, Levels};
 use super::matrix::{MatrixSpec, QuantizedMatrix, Shape};
-use super::pass::{self, BlockPass, Original};
-use super::{MatrixMask, rtn};
+use super::pass::{self, BlockPass, Finished, Original};
+use super::{MatrixMask, dequantize_on, rtn, weight_histogram_of};
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, Proj, Rope};
 use crate::tensorfile::tensor_bytes;
@@ -68,7 +68,7 @@ impl Awq {
         part: &Part,
         block: &Block,
         original: &dyn Fn(Proj) -> Result<Original>,
-        done: &mut BTreeMap<Proj, (String, QuantizedMatrix)>,
+        done: &mut BTreeMap<Proj, Finished>,
     ) -> Result<()> {
         let started = Instant::now();
         let originals =
@@ -100,7 +100,10 @@ impl Awq {
                 scaled = device::with_full_precision(|| clip(&scaled, &sample, self.settings.spec))?;
             }
             let matrix = self.matrix(&scaled, &scales)?;
-            done.insert(proj, (name, matrix));
+            drop(scaled);
+            let quantized = dequantize_on(&matrix, weight.device())?;
+            let histogram = weight_histogram_of(&name, &weight, &quantized)?;
+            done.insert(proj, Finished { name, matrix, histogram });
         }
         device::wait(self.batches[0].device());
         self.matrices += started.elapsed();
@@ -146,7 +149,7 @@ impl BlockPass for Awq {
         block: &mut Block,
         original: &dyn Fn(Proj) -> Result<Original>,
         last: bool,
-    ) -> Result<Vec<(String, QuantizedMatrix)>> {
+    ) -> Result<Vec<Finished>> {
         let mut done = BTreeMap::new();
         for part in Part::all(block) {
             self.quantize_group(&part, block, original, &mut done)?;

@@ -1,7 +1,7 @@
 //! `quantize`, `mixed_quantize`: model → packed checkpoint.
 //!
-//! Block by block. Each finished block's codes go to the progress folder as a checkpoint of its own; the artifact is
-//! these parts, joined. An interrupted GPTQ passes the calibration set through the finished blocks, with the very
+//! Block by block. Each finished block's codes go to the progress folder as a checkpoint of its own, with the histograms
+//! of its weights; the artifact is these parts, joined. An interrupted GPTQ passes the calibration set through the finished blocks, with the very
 //! weights that their parts stand for, and continues.
 
 mod budget;
@@ -19,9 +19,11 @@ use crate::quant::awq::{Awq, AwqSettings};
 use crate::quant::blockwise::{Blockwise, BlockwiseSettings, Rule};
 use crate::quant::checkpoint::{Checkpoint, summarize};
 use crate::quant::levels::{MixedSpec, TableSpec, TwoLevelSpec};
-use crate::quant::pass::Original;
+use crate::quant::pass::{Finished, Original};
 use crate::quant::slim::SlimSettings;
-use crate::quant::{MatrixSpec, QuantizedMatrix, Scheme, round_to_nearest};
+use crate::quant::{
+    MatrixMask, MatrixSpec, QuantizedMatrix, Scheme, Shape, round_to_nearest, weight_histogram,
+};
 use crate::saliency::Mask;
 use crate::{Result, fsx};
 use layer::Layers;
@@ -52,9 +54,8 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
     let mut parts = Parts::new(context.progress_to_write()?.to_owned(), scheme, &layout);
     match (&params.rounding, scheme) {
         (RoundingParams::Rtn, Scheme::Grids(spec)) => {
-            each_matrix(&layers, &parts, context, |original, _| {
-                let (weights, shape) = layers.host_copy(&original)?;
-                Ok(round_to_nearest(&original.name, &weights, shape, spec, original.mask)?)
+            each_matrix(&layers, &parts, context, |HostMatrix { name, weights, shape, mask, .. }| {
+                Ok(round_to_nearest(name, weights, *shape, spec, mask.clone())?)
             })?;
         }
         (&RoundingParams::Squeezellm { magnitude_ratio, fisher_ratio }, _) => {
@@ -125,6 +126,7 @@ pub fn run(params: &QuantizeParams, context: &mut Context<'_>) -> Result<()> {
     }
     let path = context.output().join(file::CHECKPOINT);
     parts.join(&path)?;
+    fsx::write_json(&context.output().join(file::WEIGHT_HISTOGRAMS), &parts.histograms()?)?;
     let summary = summarize(&Checkpoint::open(&path)?)?;
     Ok(fsx::write_json(&context.output().join(file::CHECKPOINT_SUMMARY), &summary)?)
 }
@@ -159,25 +161,41 @@ fn scheme(params: &QuantizeParams, kind: StageKind) -> Result<Scheme, StageError
     })
 }
 
-/// Quantizes matrix by matrix, none of which depends on another: finished layers are simply skipped. `quantize` is told
-/// the matrix's position in the model.
+/// A matrix that is quantized on its own.
+struct HostMatrix {
+    /// Its position in the model.
+    nth: usize,
+    name: String,
+    /// Row-major.
+    weights: Vec<f32>,
+    shape: Shape,
+    /// What of it stays in 16 bit.
+    mask: MatrixMask,
+}
+
+/// Quantizes matrix by matrix, none of which depends on another: finished layers are simply skipped.
 fn each_matrix(
     layers: &Layers<'_>,
     parts: &Parts<'_>,
     context: &mut Context<'_>,
-    quantize: impl Fn(Original, usize) -> Result<QuantizedMatrix>,
+    quantize: impl Fn(&HostMatrix) -> Result<QuantizedMatrix>,
 ) -> Result<()> {
     for layer in 0..layers.len() {
         if parts.open(layer, context).is_some() {
             context.mark_resumed();
         } else {
-            let mut matrices: Vec<(String, QuantizedMatrix)> = Vec::new();
+            let mut finished: Vec<Finished> = Vec::new();
             for proj in Proj::ALL {
                 let original = layers.original(layer, proj, Device::Cpu)?;
-                let name = original.name.clone();
-                matrices.push((name, quantize(original, layer * Proj::ALL.len() + proj as usize)?));
+                let (weights, shape) = layers.host_copy(&original)?;
+                let Original { name, mask, .. } = original;
+                let nth = layer * Proj::ALL.len() + proj as usize;
+                let of = HostMatrix { nth, name, weights, shape, mask };
+                let matrix = quantize(&of)?;
+                let histogram = weight_histogram(&of.name, &of.weights, &matrix.dequantize());
+                finished.push(Finished { name: of.name, matrix, histogram });
             }
-            parts.write(layer, &matrices)?;
+            parts.write(layer, finished)?;
         }
         context.report(layer as u64 + 1, layers.len() as u64, "layers");
         context.go_on()?;

@@ -1,18 +1,20 @@
 //! Finished layers in the progress folder.
 
 use crate::Result;
-use crate::fsx::FsError;
+use crate::fsx::{self, FsError};
 use crate::model::Proj;
+use crate::quant::Scheme;
 use crate::quant::checkpoint::{self, Checkpoint};
-use crate::quant::{QuantizedMatrix, Scheme};
+use crate::quant::pass::Finished;
 use crate::stages::Context;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tacq_protocol::LogLevel;
-use tacq_protocol::artifact::WeightLayout;
+use tacq_protocol::artifact::{TensorShape, WeightHistogram, WeightHistograms, WeightLayout};
 
-/// One checkpoint per finished layer, written whole or not at all.
+/// One checkpoint and the histograms of its weights per finished layer, each written whole or not at all. The checkpoint is
+/// written last: a layer that has both is finished.
 pub struct Parts<'a> {
     folder: PathBuf,
     scheme: Scheme,
@@ -57,12 +59,19 @@ impl<'a> Parts<'a> {
     /// A finished layer; nothing if it is not there or not usable, which is said in the log.
     pub fn open(&self, layer: usize, context: &Context<'_>) -> Option<Checkpoint> {
         let path = self.path(layer);
-        if !path.exists() {
+        // An earlier engine wrote no histograms.
+        if !path.exists() || !self.histograms_path(layer).exists() {
             return None;
         }
         let names = self.names(layer);
-        match Checkpoint::open(&path) {
-            Ok(part) if part.scheme() == self.scheme && part.layout().tensors == names => Some(part),
+        match self.open_both(layer) {
+            Ok((part, found))
+                if part.scheme() == self.scheme
+                    && part.layout().tensors == names
+                    && are_of(&found, names) =>
+            {
+                Some(part)
+            }
             Ok(_) => {
                 context.log(LogLevel::Warn, format!("{} is of another stage; ignored", path.display()));
                 None
@@ -78,8 +87,11 @@ impl<'a> Parts<'a> {
     }
 
     /// Saves a finished layer.
-    pub fn write(&self, layer: usize, matrices: &[(String, QuantizedMatrix)]) -> Result<()> {
-        Ok(checkpoint::write(&self.path(layer), self.scheme, matrices)?)
+    pub fn write(&self, layer: usize, matrices: Vec<Finished>) -> Result<()> {
+        let parted = matrices.into_iter().map(|done| ((done.name, done.matrix), done.histogram));
+        let (matrices, tensors): (Vec<_>, Vec<WeightHistogram>) = parted.unzip();
+        fsx::write_json(&self.histograms_path(layer), &WeightHistograms { tensors })?;
+        Ok(checkpoint::write(&self.path(layer), self.scheme, &matrices)?)
     }
 
     /// Joins all layers, which must be finished, into the checkpoint at `path`.
@@ -89,11 +101,29 @@ impl<'a> Parts<'a> {
         Ok(checkpoint::merge(path, self.scheme, &parts)?)
     }
 
+    /// The histograms of all layers, which must be finished.
+    pub fn histograms(&self) -> Result<WeightHistograms> {
+        let mut tensors = Vec::with_capacity(self.layout.tensors.len());
+        for layer in 0..self.layers() {
+            tensors.append(&mut self.histograms_of(layer)?.tensors);
+        }
+        Ok(WeightHistograms { tensors })
+    }
+
+    fn open_both(&self, layer: usize) -> Result<(Checkpoint, WeightHistograms)> {
+        Ok((Checkpoint::open(&self.path(layer))?, self.histograms_of(layer)?))
+    }
+
+    fn histograms_of(&self, layer: usize) -> Result<WeightHistograms, FsError> {
+        let path = self.histograms_path(layer);
+        serde_json::from_slice(&fsx::read(&path)?).map_err(|e| FsError::new("read", &path, e.into()))
+    }
+
     fn layers(&self) -> usize {
         self.layout.tensors.len() / Proj::ALL.len()
     }
 
-    fn names(&self, layer: usize) -> &[tacq_protocol::artifact::TensorShape] {
+    fn names(&self, layer: usize) -> &[TensorShape] {
         let n = Proj::ALL.len();
         &self.layout.tensors[layer * n..(layer + 1) * n]
     }
@@ -101,4 +131,17 @@ impl<'a> Parts<'a> {
     fn path(&self, layer: usize) -> PathBuf {
         self.folder.join(format!("layer-{layer:05}.safetensors"))
     }
+
+    fn histograms_path(&self, layer: usize) -> PathBuf {
+        self.folder.join(format!("layer-{layer:05}.weights.json"))
+    }
+}
+
+/// Whether histograms are of these matrices.
+fn are_of(found: &WeightHistograms, matrices: &[TensorShape]) -> bool {
+    let is_of = |(found, matrix): (&WeightHistogram, &TensorShape)| {
+        let n = matrix.rows * matrix.cols;
+        found.tensor == matrix.name && [&found.original, &found.quantized].iter().all(|of| of.total() == n)
+    };
+    found.tensors.len() == matrices.len() && found.tensors.iter().zip(matrices).all(is_of)
 }

@@ -6,8 +6,7 @@ use super::parts::Parts;
 use crate::Result;
 use crate::data::Sequences;
 use crate::model::{Block, Embedding, LinearSource, Rope, Weights};
-use crate::quant::QuantizedMatrix;
-use crate::quant::pass::BlockPass;
+use crate::quant::pass::{self, BlockPass};
 use crate::stages::Context;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -15,8 +14,8 @@ use tacq_protocol::LogLevel;
 use tacq_protocol::artifact::role;
 use tacq_protocol::stage::QuantizeParams;
 
-/// A finished block: its index, and name and codes of each matrix.
-type Finished = (usize, Vec<(String, QuantizedMatrix)>);
+/// A finished block: its index and its matrices.
+type Finished = (usize, Vec<pass::Finished>);
 
 /// Runs a method through the blocks; each is packed and written while the next one is computed.
 pub fn run<P: BlockPass>(
@@ -40,7 +39,7 @@ pub fn run<P: BlockPass>(
         let (finished, to_write) = mpsc::sync_channel::<Finished>(1);
         let writing = scope.spawn(|| -> Result<()> {
             for (layer, matrices) in to_write {
-                parts.write(layer, &matrices)?;
+                parts.write(layer, matrices)?;
                 kept.store(layer + 1, Ordering::Relaxed);
             }
             Ok(())

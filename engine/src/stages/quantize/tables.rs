@@ -1,8 +1,8 @@
 //! SqueezeLLM: needs no forward passes, but the Fisher information of every weight.
 
-use super::each_matrix;
 use super::layer::Layers;
 use super::parts::Parts;
+use super::{HostMatrix, each_matrix};
 use crate::Result;
 use crate::model::Proj;
 use crate::quant::squeezellm::{self, outliers};
@@ -26,18 +26,18 @@ pub fn run(
     let large = large_weights(magnitude_ratio, layers, context)?;
     // Where each matrix's weights begin among all.
     let starts: Vec<u64> = layers.starts();
-    each_matrix(layers, parts, context, |original, nth| {
-        let (weights, shape) = layers.host_copy(&original)?;
+    each_matrix(layers, parts, context, |of| {
+        let HostMatrix { nth, name, weights, shape, .. } = of;
+        let (nth, shape) = (*nth, *shape);
         let size = [shape.rows as i64, shape.cols as i64];
-        let information =
-            fisher.get_shaped(&original.name, &size)?.f_to_kind(Kind::Float)?.f_reshape([-1])?;
+        let information = fisher.get_shaped(name, &size)?.f_to_kind(Kind::Float)?.f_reshape([-1])?;
         let information = Vec::<f32>::try_from(&information)?;
         let wanted = fisher_ratio.count_of(shape.len() as u64) as usize;
         let own =
             large.partition_point(|&at| at < starts[nth])..large.partition_point(|&at| at < starts[nth + 1]);
         let large = large[own].iter().map(|at| at - starts[nth]);
         let mask = union(large, outliers::sensitive(&information, wanted), shape);
-        Ok(squeezellm::quantize(&original.name, &weights, &information, shape, bits, mask)?)
+        Ok(squeezellm::quantize(name, weights, &information, shape, bits, mask)?)
     })
 }
 
