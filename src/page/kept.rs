@@ -2,7 +2,7 @@
 
 use super::error::PageError;
 use super::names;
-use super::tensors::TensorFile;
+use super::tensors::Tensors;
 use crate::fsx;
 use crate::plan::Stage;
 use crate::store::Store;
@@ -40,7 +40,7 @@ pub fn kept(store: &Store, stage: &Stage) -> Result<Option<Vec<Kept>>, PageError
 }
 
 fn of_mask(path: &Path, layout: &WeightLayout) -> Result<Vec<Kept>, PageError> {
-    let mask = TensorFile::open(path)?;
+    let mask = Tensors::open(path)?;
     let n = mask.len(INDEX, 8)?;
     let (mut end, mut before) = (0, 0);
     let mut found = Vec::new();
@@ -55,7 +55,7 @@ fn of_mask(path: &Path, layout: &WeightLayout) -> Result<Vec<Kept>, PageError> {
 }
 
 /// How many of `n` indices are below a bound.
-fn below(mask: &TensorFile, n: u64, bound: i64) -> Result<u64, PageError> {
+fn below(mask: &Tensors, n: u64, bound: i64) -> Result<u64, PageError> {
     let (mut low, mut high) = (0, n);
     while low < high {
         let middle = low + (high - low) / 2;

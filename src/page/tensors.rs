@@ -13,7 +13,7 @@ const MAX_HEADER: u64 = 64 << 20;
 
 /// A file of tensors.
 #[derive(Debug)]
-pub struct TensorFile {
+pub struct Tensors {
     path: PathBuf,
     file: File,
     /// First byte after the header.
@@ -21,7 +21,7 @@ pub struct TensorFile {
     header: BTreeMap<String, Value>,
 }
 
-impl TensorFile {
+impl Tensors {
     /// Reads the header.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ mod tests {
         ]
         .concat();
         let (_dir, path) = file(header, &data);
-        let found = TensorFile::open(&path).unwrap();
+        let found = Tensors::open(&path).unwrap();
         assert_eq!(found.numbers("a", 0, 2).unwrap(), [1.5, -2.0]);
         assert_eq!(found.numbers("b", 1, 1).unwrap(), [-2.0]);
         assert_eq!(found.numbers("c", 0, 1).unwrap(), [1.0]);
@@ -155,12 +155,12 @@ mod tests {
     fn what_is_no_such_file_is_an_error() {
         let header = r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}"#;
         let (_dir, path) = file(header, &[0; 4]);
-        assert!(TensorFile::open(&path).unwrap().numbers("a", 8, 1).is_err(), "it ends before");
+        assert!(Tensors::open(&path).unwrap().numbers("a", 8, 1).is_err(), "it ends before");
         for bytes in [&b""[..], &[255; 64], b"\x02\0\0\0\0\0\0\0[]", b"\x09\0\0\0\0\0\0\0{}"] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("t");
             fsx::write(&path, bytes).unwrap();
-            assert!(TensorFile::open(&path).is_err(), "{bytes:?}");
+            assert!(Tensors::open(&path).is_err(), "{bytes:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Longest path with its query.
 const LONGEST: usize = 2048;
 /// Largest body: nothing that is asked for here is long.
-pub(super) const MOST_BYTES: usize = 16 << 10;
+pub(super) const MOST_BYTES: usize = 32 << 10;
 /// For a body to come and an answer to be begun.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,6 +1,6 @@
 //! The runs of an experiment.
 
-use crate::exec::{Live, PastRun, StageRecord};
+use crate::exec::{Live, PastRun, RunState, StageRecord};
 use crate::store::Store;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub(super) struct Runs {
     known: Vec<PastRun>,
     /// Why stages failed in the newest run, by label, and how far it was when that was read.
     failures: BTreeMap<String, String>,
-    failures_of: Option<(PathBuf, u64)>,
+    failures_of: Option<(PathBuf, RunState, u64)>,
 }
 
 impl Runs {
@@ -23,7 +23,7 @@ impl Runs {
 
     /// Why stages failed in a run and did not succeed since, by label.
     pub fn failures(&mut self, run: Option<&PastRun>, live: Option<&Live>) -> &BTreeMap<String, String> {
-        let of = run.map(|run| (run.dir.clone(), live.map_or(u64::MAX, |live| live.renewed_unix)));
+        let of = run.map(|run| (run.dir.clone(), run.state, live.map_or(0, |live| live.renewed_unix)));
         if self.failures_of != of {
             self.failures.clear();
             for StageRecord { label, failure, .. } in run.map(PastRun::stages).unwrap_or_default() {

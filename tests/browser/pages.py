@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
@@ -16,6 +18,8 @@ EXPERIMENT = os.path.join(ROOT, "tests", "browser", "experiment.yaml")
 SHOTS = os.path.join(TARGET, "browser")
 #: A phone, a laptop, a large screen.
 WIDTHS = {390: 844, 1280: 800, 1920: 1080}
+#: Milliseconds for something to appear that was told to a server.
+SOON = 20_000
 AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 
 
@@ -69,3 +73,31 @@ class Pages(unittest.TestCase):
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         found = Axe().run(page, options=AXE)
         self.assertEqual(found.violations_count, 0, f"{name}: {found.generate_report()}")
+
+
+class Served(Pages):
+    """A server for all tests of a class."""
+
+    @classmethod
+    def serve(cls, *arguments):
+        """Starts `tacq-sweep serve`; its address, and where its pages may ask."""
+        argv = [PROGRAM, "serve", *arguments, "--port", "0"]
+        server = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        cls.addClassCleanup(server.stdout.close)
+        cls.addClassCleanup(server.wait)
+        cls.addClassCleanup(server.terminate)
+        cls.url = server.stdout.readline().strip()
+        cls.origin = "http://" + urlsplit(cls.url).netloc
+
+    def until(self, page, expression, timeout=SOON):
+        """Waits for something to be so. Not by Playwright, which would have the page compile it, as its policy forbids."""
+        until = time.monotonic() + timeout / 1000
+        while not page.evaluate(expression):
+            self.assertLess(time.monotonic(), until, f"waited in vain for {expression}")
+            time.sleep(0.01)
+
+    def assert_quiet(self):
+        """No console message, and no request to anybody else."""
+        self.assertEqual(self.said, [])
+        others = [url for url in self.requests if not url.startswith((self.origin, "data:", "blob:"))]
+        self.assertEqual(others, [])

@@ -2,51 +2,27 @@
 
 import os
 import re
-import subprocess
-import time
 import unittest
-from urllib.parse import urlsplit
 
-from pages import EXPERIMENT, PROGRAM, ROOT, WIDTHS, Pages
+from pages import EXPERIMENT, SOON, WIDTHS, Served
 
-#: Seconds for something to appear that was told to the server.
-SOON = 20_000
-#: Seconds for all stages.
+#: Milliseconds for all stages.
 RUN = 300_000
 
 
-class Serve(Pages):
+class Serve(Served):
     """A server for all tests, which go through the life of a sweep in the order of their names."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        argv = [PROGRAM, "serve", EXPERIMENT, *cls.sets, "--port", "0"]
-        cls.server = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        cls.addClassCleanup(cls.server.stdout.close)
-        cls.addClassCleanup(cls.server.wait)
-        cls.addClassCleanup(cls.server.terminate)
-        cls.url = cls.server.stdout.readline().strip()
-        cls.origin = "http://" + urlsplit(cls.url).netloc
+        cls.serve(EXPERIMENT, *cls.sets)
 
     def open(self, path="", width=1280, scheme="light"):
         page = self.open_page(self.url if not path else self.origin + path, width, scheme)
         if not path:
             self.until(page, "document.body.dataset.live === 'yes'")
         return page
-
-    def until(self, page, expression, timeout=SOON):
-        """Waits for something to be so. Not by Playwright, which would have the page compile it, as its policy forbids."""
-        until = time.monotonic() + timeout / 1000
-        while not page.evaluate(expression):
-            self.assertLess(time.monotonic(), until, f"waited in vain for {expression}")
-            time.sleep(0.01)
-
-    def assert_quiet(self):
-        """No console message, and no request to anybody else."""
-        self.assertEqual(self.said, [])
-        others = [url for url in self.requests if not url.startswith((self.origin, "data:", "blob:"))]
-        self.assertEqual(others, [])
 
     def test_1_a_run_is_started_ended_and_resumed_by_keyboard(self):
         page = self.open()
@@ -92,15 +68,7 @@ class Serve(Pages):
         self.assertEqual(drawn, page.locator("figure[data-chart]").count())
         self.assert_quiet()
 
-    def test_3_the_page_is_there_within_a_second(self):
-        times = []
-        for _ in range(5):
-            begun = time.monotonic()
-            self.open()
-            times.append(time.monotonic() - begun)
-        self.assertLess(sorted(times)[2], 1.0, times)
-
-    def test_4_it_fits_every_width_and_axe_finds_nothing(self):
+    def test_3_it_fits_every_width_and_axe_finds_nothing(self):
         for width in WIDTHS:
             for scheme in ("light", "dark"):
                 page = self.open(width=width, scheme=scheme)
@@ -108,7 +76,7 @@ class Serve(Pages):
         for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
             self.check_with_axe(self.open(width=width, scheme=scheme), f"{width} {scheme}")
 
-    def test_5_stages_are_reached_by_keyboard_and_explained(self):
+    def test_4_stages_are_reached_by_keyboard_and_explained(self):
         page = self.open()
         page.focus("#lanes .mark")
         first = page.evaluate("document.activeElement.getAttribute('aria-label')")
@@ -127,7 +95,7 @@ class Serve(Pages):
         self.check_with_axe(page, "stage")
         self.assert_quiet()
 
-    def test_6_without_the_token_nothing_can_be_started(self):
+    def test_5_without_the_token_nothing_can_be_started(self):
         page = self.open("/")
         self.until(page, "document.body.dataset.live === 'yes'")
         self.assertEqual(page.locator("button#start").count(), 0)

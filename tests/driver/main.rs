@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod data;
 mod data_files;
+mod demo;
 mod devices;
 mod disk;
 mod examples;

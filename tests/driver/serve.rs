@@ -8,12 +8,12 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const TOKEN: &str = "0123456789abcdef-of-the-tests";
+pub const TOKEN: &str = "0123456789abcdef-of-the-tests";
 
 /// A server, ended when dropped.
-struct Server {
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Drop for Server {
@@ -25,16 +25,21 @@ impl Drop for Server {
 
 /// What came back.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 impl Server {
     /// With the stand-in engine, told what to do on a stage.
     fn start(sandbox: &Sandbox, told: &str, arguments: &[&str]) -> Self {
-        let arguments = [&["serve", "exp.yaml", "--port", "0"], arguments].concat();
+        Self::serve(sandbox, told, &[&["exp.yaml"], arguments].concat())
+    }
+
+    /// Of nothing but what the arguments name.
+    pub fn serve(sandbox: &Sandbox, told: &str, arguments: &[&str]) -> Self {
+        let arguments = [&["serve", "--port", "0"], arguments].concat();
         let mut command = sandbox.command_fake(&arguments, told);
         command.env("TACQ_SERVE_TOKEN", TOKEN).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
@@ -46,7 +51,7 @@ impl Server {
     }
 
     /// Sends this and reads to the end.
-    fn send(&self, bytes: &[u8]) -> Answer {
+    pub fn send(&self, bytes: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         // A server that refuses a long request may close before it has read it all.
@@ -59,7 +64,7 @@ impl Server {
         Answer { status, head: head.to_lowercase(), body: body.to_owned() }
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
+    pub fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
         let host = &self.address;
         self.send(
             format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n")
@@ -67,7 +72,7 @@ impl Server {
         )
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, "")
     }
 

@@ -4,7 +4,7 @@ use super::Demo;
 use super::choices::{Choices, METHODS};
 use crate::fsx::{self, FsError};
 use crate::hub::{Hub, Settings};
-use crate::plan::{self, PlannedTrial, StageId};
+use crate::plan::{self, PlannedTrial, Stage, StageId};
 use crate::report::NO_METHOD;
 use crate::serve::site::Opened;
 use crate::spec;
@@ -78,10 +78,20 @@ impl Demo {
 }
 
 /// Evaluations that are waited for: of the 16-bit model, TaCQ, what it starts from, and the method that was chosen. Those of
-/// the other methods are made afterwards.
+/// the other methods are made afterwards; a visitor's text is given to all models that are there.
 pub(super) fn first(opened: &Opened, choices: &Choices) -> Vec<StageId> {
-    let is_first = |method: &str| [NO_METHOD, TACQ, UNIFORM, choices.method.as_str()].contains(&method);
-    of_methods(opened, is_first)
+    let Opened { plan, store, .. } = opened;
+    let is_there = |method: &str| {
+        let checkpoints =
+            trials(opened).into_iter().filter(|(_, of)| of == method).filter_map(|(t, _)| t.checkpoint);
+        let stages = checkpoints.map(|id| &plan.stages[id]);
+        let has = |stage: &Stage| stage.key().is_some_and(|key| store.has(stage.kind(), key));
+        stages.into_iter().all(has)
+    };
+    of_methods(opened, |method| {
+        [NO_METHOD, TACQ, UNIFORM, choices.method.as_str()].contains(&method)
+            || (choices.prompt.is_some() && is_there(method))
+    })
 }
 
 /// The evaluations of each other method, in the order of [`METHODS`].

@@ -2,7 +2,7 @@
 
 use super::experiment::{TACQ, trials};
 use crate::page::PageError;
-use crate::page::tensors::TensorFile;
+use crate::page::tensors::Tensors;
 use crate::page::{self, Kept};
 use crate::plan::{Stage, StageId};
 use crate::serve::site::Opened;
@@ -79,16 +79,16 @@ pub(super) fn densest(opened: &Opened, model: &Path) -> Result<Option<(Vec<Kept>
     let own = first..first + tensors[at].rows * tensors[at].cols;
     // A mask is a prefix of the candidates, which are sorted.
     let n: u64 = kept.iter().map(|matrix| matrix.kept).sum();
-    let candidates = TensorFile::open(&candidates)?;
+    let candidates = Tensors::open(&candidates)?;
     let (index, score) = (candidates.integers("index", 0, n)?, candidates.numbers("score", 0, n)?);
     let of_matrix = index.into_iter().zip(score).filter(|(index, _)| own.contains(&(*index as u64)));
     let name = &tensors[at].name;
-    let (gradients, weights) = (TensorFile::open(&gradients)?, TensorFile::open(&shard(model, name))?);
+    let (gradients, weights) = (Tensors::open(&gradients)?, Tensors::open(&shard(model, name))?);
     let columns = tensors[at].cols;
     let of_model = tensors.iter().map(|tensor| tensor.rows * tensor.cols).sum();
     let weight = |(index, saliency): (i64, f64)| -> Result<Weight, PageError> {
         let place = index as u64 - first;
-        let value = |file: &TensorFile| file.numbers(name, place, 1).map(|values| values[0]);
+        let value = |file: &Tensors| file.numbers(name, place, 1).map(|values| values[0]);
         let (weight, gradient) = (value(&weights)?, value(&gradients)?.abs());
         let sharpened = weight.abs() * gradient;
         let change = if sharpened > 0.0 { saliency / sharpened } else { 0.0 };

@@ -109,6 +109,10 @@ impl Demo {
     }
 }
 
+/// The way from examples to scores.
+const ORDER: [&str; 8] =
+    ["download", "calibrate", "quantize", "gradients", "saliency", "select", "mixed_quantize", "evaluate"];
+
 /// What these stages take, and how each stands.
 pub(super) fn steps(opened: &Opened, wanted: &[StageId]) -> Vec<Step> {
     let Opened { plan, store, .. } = opened;
@@ -132,7 +136,10 @@ pub(super) fn steps(opened: &Opened, wanted: &[StageId]) -> Vec<Step> {
             secs: states.facts(id).map(|facts| facts.secs),
         }
     };
-    needed.iter().map(step).collect()
+    let mut steps: Vec<Step> = needed.iter().map(step).collect();
+    // As they are told, not as they were planned.
+    steps.sort_by_key(|step| ORDER.iter().position(|kind| *kind == step.kind).unwrap_or(0));
+    steps
 }
 
 /// Writes what happens to a job's steps.
