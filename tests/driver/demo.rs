@@ -3,11 +3,16 @@
 use crate::sandbox::{Sandbox, wait_for};
 use crate::serve::{Answer, Server, TOKEN};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/quickstart");
+const ARGUMENTS: [&str; 6] = ["--demo-model", "model", "--demo-data", DATA, "--store", "demo-store"];
 
 /// The demonstration on the sandbox's model and the data that comes with the repository.
 fn demo(sandbox: &Sandbox, told: &str) -> Server {
-    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/quickstart");
-    Server::serve(sandbox, told, &["--demo-model", "model", "--demo-data", data, "--store", "demo-store"])
+    Server::serve(sandbox, told, &ARGUMENTS)
 }
 
 fn choices() -> Value {
@@ -182,4 +187,79 @@ fn what_fails_is_told_and_tried_again_when_asked() {
 fn a_model_that_is_not_there_is_named() {
     let sandbox = Sandbox::new();
     sandbox.sweep(&["serve", "--demo-model", "nowhere"]).expect(2).says(&["nowhere", "--demo-model DIR"]);
+}
+
+/// A server like OpenAI's that gives this answer to everything, and keeps what it was asked.
+fn chat(answer: impl Fn(&Value) -> String + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    let questions = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&questions);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while reader.read_line(&mut head).unwrap() > 2 {
+                let last = head.lines().last().unwrap_or_default().to_lowercase();
+                length = last.strip_prefix("content-length:").map_or(length, |n| n.trim().parse().unwrap());
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let question: Value = serde_json::from_slice(&body).unwrap();
+            let said: Value =
+                serde_json::from_str(question["messages"][1]["content"].as_str().unwrap()).unwrap();
+            let text = answer(&said["said"]);
+            kept.lock().unwrap().push(format!("{head}{question}"));
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", text.len());
+            stream.write_all(format!("{head}{text}").as_bytes()).unwrap();
+        }
+    });
+    (base, questions)
+}
+
+/// As a chat model answers.
+fn completion(content: &str) -> String {
+    json!({ "choices": [{ "message": { "role": "assistant", "content": content } }] }).to_string()
+}
+
+#[test]
+fn another_model_may_find_the_words_but_no_number() {
+    let in_other_words = |said: &Value| {
+        let mut said = said.clone();
+        for one in said.as_array_mut().unwrap() {
+            one["text"] = format!("In other words: {}", one["text"].as_str().unwrap()).into();
+        }
+        completion(&json!({ "said": said }).to_string())
+    };
+    let with_a_number = |said: &Value| {
+        let mut said = said.clone();
+        said[0]["text"] = "It is 12345 times better.".into();
+        completion(&json!({ "said": said }).to_string())
+    };
+    let sandbox = Sandbox::new();
+    let served = |base: &str| {
+        let variables = [("OPENAI_API_KEY", "secret"), ("OPENAI_BASE_URL", base), ("OPENAI_MODEL", "m")];
+        Server::serve_with(&sandbox, "", &ARGUMENTS, &variables)
+    };
+    let (base, questions) = chat(in_other_words);
+    let server = served(&base);
+    computed(&server, &choices());
+    wait_for("other words", || computed(&server, &choices()).contains("In other words: The task is"));
+    let asked = questions.lock().unwrap().join("\n");
+    assert!(asked.contains("authorization: Bearer secret") && asked.contains("\"model\":\"m\""), "{asked}");
+    drop(server);
+
+    let (base, questions) = chat(with_a_number);
+    let server = served(&base);
+    computed(&server, &with("ratio", "0.01"));
+    wait_for("the question", || !questions.lock().unwrap().is_empty());
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let html = computed(&server, &with("ratio", "0.01"));
+    assert!(html.contains("The task is word problems") && !html.contains("12345"), "{html}");
+    drop(server);
+
+    let server = served("http://127.0.0.1:9/v1");
+    let html = computed(&server, &with("ratio", "0.02"));
+    assert!(html.contains("The task is word problems"), "{html}");
 }

@@ -88,7 +88,9 @@ impl Sandbox {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tacq-sweep"));
         command.args(arguments).current_dir(&self.root);
-        for variable in ["RUST_LOG", "NO_COLOR", "TACQ_ENGINE", "TACQ_REMOTE"] {
+        for variable in
+            ["RUST_LOG", "NO_COLOR", "TACQ_ENGINE", "TACQ_REMOTE", "TACQ_SERVE_TOKEN", "OPENAI_API_KEY"]
+        {
             command.env_remove(variable);
         }
         command

@@ -39,8 +39,14 @@ impl Server {
 
     /// Of nothing but what the arguments name.
     pub fn serve(sandbox: &Sandbox, told: &str, arguments: &[&str]) -> Self {
+        Self::serve_with(sandbox, told, arguments, &[])
+    }
+
+    /// With these variables in its environment.
+    pub fn serve_with(sandbox: &Sandbox, told: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let arguments = [&["serve", "--port", "0"], arguments].concat();
         let mut command = sandbox.command_fake(&arguments, told);
+        command.envs(variables.iter().copied());
         command.env("TACQ_SERVE_TOKEN", TOKEN).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
         let mut line = String::new();

@@ -9,6 +9,7 @@ use super::measured::Measured;
 use crate::serve::site::lock;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// For an answer.
@@ -80,7 +81,14 @@ fn numbers(text: &str) -> Vec<String> {
 
 impl Demo {
     /// Asks for other words, beside everything else.
-    pub(super) fn phrase(&self, choices: &Choices) {
+    pub(super) fn phrase_beside(self: &Arc<Self>, choices: &Choices) {
+        if self.phrasing.is_some() && self.phrased(&choices.id()).is_none() {
+            let (demo, choices) = (Arc::clone(self), choices.clone());
+            std::thread::spawn(move || demo.phrase(&choices));
+        }
+    }
+
+    fn phrase(&self, choices: &Choices) {
         let Some(phrasing) = &self.phrasing else { return };
         let Ok((measured, said)) = self.measured(choices) else { return };
         if let Some(said) = phrasing.phrase(&said, &measured) {

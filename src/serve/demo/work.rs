@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 impl Demo {
     /// Works for ever.
-    pub fn work(&self) {
+    pub fn work(self: &Arc<Self>) {
         loop {
             match self.board.next() {
                 Task::Asked(choices) => self.asked(&choices),
@@ -22,7 +22,7 @@ impl Demo {
         }
     }
 
-    fn asked(&self, choices: &Choices) {
+    fn asked(self: &Arc<Self>, choices: &Choices) {
         let id = choices.id();
         self.board.change(&id, |job| job.state = Standing::Running);
         let done = self.open(choices).map_err(|error| error.to_string()).and_then(|opened| {
@@ -32,7 +32,7 @@ impl Demo {
         });
         self.board.end(&id, done.err());
         if choices.prompt.is_none() {
-            self.phrase(choices);
+            self.phrase_beside(choices);
             self.board.later(choices.clone());
         }
     }
