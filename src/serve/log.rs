@@ -125,7 +125,7 @@ mod tests {
         let second = line(2);
         write!(file, "{}{}", line(1), &second[..20]).unwrap();
         tail.follow(Some(&path));
-        write!(file, "{}not json\n", &second[20..]).unwrap();
+        writeln!(file, "{}not json", &second[20..]).unwrap();
         tail.follow(Some(&path));
         let texts: Vec<_> = tail.lines().iter().map(|line| line.text.clone()).collect();
         assert_eq!(texts, ["m1 stage=s", "m2 stage=s"]);

@@ -107,7 +107,7 @@ pub(in crate::serve) async fn events(State(app): Shared, Path(id): Path<String>)
                 }
                 // Several changes make one picture.
                 tokio::time::sleep(PACE).await;
-                if matches!(tokio::time::timeout(WORD, changes.changed()).await, Err(_)) {
+                if tokio::time::timeout(WORD, changes.changed()).await.is_err() {
                     return Some((Ok(Event::default().comment("still here")), (demo, changes, before)));
                 }
             }
