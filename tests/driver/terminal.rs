@@ -110,8 +110,8 @@ fn saliencies_and_masks_have_sparklines() {
     let sandbox = Sandbox::new();
     sandbox.sweep_fake(&["run", "exp.yaml"]).expect(0);
     let histograms = r#"{"score":"tacq","tensors":[
-        {"name":"a","zeros":3,"max":1.0,"first_exponent":-20,"counts":[1,0,8]},
-        {"name":"b","zeros":2,"max":1.0,"first_exponent":-19,"counts":[0,8,4]}]}"#;
+        {"tensor":"a","zeros":3,"max":1.0,"sum":2.0,"candidates":1,"first_exponent":-20,"counts":[1,0,8]},
+        {"tensor":"b","zeros":2,"max":1.0,"sum":2.0,"candidates":1,"first_exponent":-19,"counts":[0,8,4]}]}"#;
     fill(&sandbox, "saliency", &[("histograms.json", histograms.as_bytes())]);
     let layout = r#"{"tensors":[
         {"name":"model.layers.0.self_attn.q_proj.weight","rows":2,"cols":4},
