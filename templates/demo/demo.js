@@ -9,7 +9,7 @@
     const field = form.elements[name];
     return field.dataset.values ? field.dataset.values.split(" ")[Number(field.value)] : field.value;
   };
-  const choices = () => ({ bits: Number(value("bits")), ratio: value("ratio"), task: value("task"), method: value("method"), seed: Number(value("seed")) });
+  const choices = () => ({ bits: Number(value("bits")), ratio: value("ratio"), task: value("task"), method: value("method"), seed: Number(value("seed")), sizes: value("sizes") });
   const secs = (s) => (s < 0.95 ? `${Math.round(s * 1000)} ms` : `${s.toFixed(1)} s`);
   const KINDS = {
     download: "look at files", calibrate: "choose examples of the task", quantize: "quantize", gradients: "gradients",

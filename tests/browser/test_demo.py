@@ -90,7 +90,23 @@ class Demo(Served):
         most = max(map(abs, values["weight"]))
         self.assertTrue(all(0 < change < most for change in values["change"]), max(values["change"]))
 
-    def test_3_it_fits_every_width_and_axe_finds_nothing(self):
+    def test_3_methods_may_be_as_large_as_tacq(self):
+        page = self.open()
+        page.select_option("select[name=method]", "squeezellm")
+        page.select_option("select[name=sizes]", "equal")
+        self.compute(page, lambda: page.click("#compute"))
+        tables = page.evaluate("JSON.parse(document.getElementById('tables').textContent)")
+        csv = next(table["csv"] for table in tables if table["name"] == "scores").splitlines()
+        names = csv[0].split(",")
+        sizes = {}
+        for line in csv[1:]:
+            row = dict(zip(names, line.split(",")))
+            sizes.setdefault(row["method"], []).append(float(row["avg_bits"] or 16))
+        self.assertAlmostEqual(sizes["squeezellm"][0], sizes["tacq"][0], delta=0.002)
+        self.assertEqual(len(sizes["gptq"]), 2, "as what TaCQ starts from, and with groups")
+        self.assertIn("SqueezeLLM", page.locator("#guides .said").last.inner_text())
+
+    def test_4_it_fits_every_width_and_axe_finds_nothing(self):
         for width in WIDTHS:
             for scheme in ("light", "dark"):
                 page = self.open(width, scheme)
@@ -100,7 +116,7 @@ class Demo(Served):
                     self.check_with_axe(page, f"{width} {scheme}")
         self.assert_quiet()
 
-    def test_4_another_model_has_other_values(self):
+    def test_5_another_model_has_other_values(self):
         page = self.open()
         self.compute(page, lambda: page.click("#compute"))
         self.settle(page)

@@ -15,6 +15,17 @@ pub(super) const SEEDS: u32 = 3;
 /// Characters of a prompt.
 pub(super) const LONGEST_PROMPT: usize = 4000;
 
+/// How large the methods are that TaCQ is put beside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sizes {
+    /// As they are at their defaults, the same whatever share TaCQ keeps.
+    #[default]
+    Own,
+    /// As large as TaCQ, by the parameter that each method leaves open.
+    Equal,
+}
+
 /// What a visitor chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +36,8 @@ pub(super) struct Choices {
     pub task: String,
     pub method: String,
     pub seed: u32,
+    #[serde(default)]
+    pub sizes: Sizes,
     /// A text to be gone on with by the models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
@@ -68,6 +81,7 @@ pub(super) fn some() -> Choices {
         task: "gsm8k".into(),
         method: "gptq".into(),
         seed: 0,
+        sizes: Sizes::Own,
         prompt: None,
     }
 }

@@ -1,15 +1,17 @@
 //! What is chosen as an experiment, like one of a file.
 
 use super::Demo;
-use super::choices::{Choices, METHODS};
+use super::choices::{Choices, METHODS, Sizes};
 use crate::fsx::{self, FsError};
 use crate::hub::{Hub, Settings};
 use crate::plan::{self, PlannedTrial, Stage, StageId};
 use crate::report::NO_METHOD;
 use crate::serve::site::Opened;
 use crate::spec;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use tacq_protocol::artifact::counted::OUTLIER_BITS;
 
 /// Name of the task that goes on with a visitor's text.
 pub(super) const PROMPT: &str = "prompt";
@@ -117,12 +119,33 @@ pub(super) fn trials(opened: &Opened) -> Vec<(&PlannedTrial, String)> {
     opened.plan.trials.iter().zip(of).map(|(trial, of)| (trial, of.method)).collect()
 }
 
+/// A decimal as a number of a file.
+fn decimal(number: Decimal) -> Value {
+    json!(number.normalize().to_string().parse::<f64>().expect("a decimal is a number"))
+}
+
 /// An experiment file's contents. JSON is YAML, too, and nothing in it has to be quoted by hand.
 fn text(settings: &DemoSettings, choices: &Choices, prompt: Option<&Path>) -> Value {
     let data = |name: &str| settings.data.join(name);
-    let mut methods =
-        vec![json!({ TACQ: { "outlier_ratio": choices.ratio.parse::<f64>().expect("offered") } })];
-    methods.extend(METHODS.iter().map(|method| json!(method)));
+    let ratio: Decimal = choices.ratio.parse().expect("offered");
+    let grid = |bits: (&str, Value), methods: Vec<Value>| {
+        let mut grid = json!({ "condition_on": choices.task, "seed": choices.seed, "methods": methods });
+        grid[bits.0] = bits.1;
+        grid
+    };
+    let tacq = json!({ TACQ: { "outlier_ratio": decimal(ratio) } });
+    let others = METHODS.iter().map(|method| json!(method));
+    let bits = ("bits", json!(choices.bits));
+    let sweep = match choices.sizes {
+        Sizes::Own => grid(bits, std::iter::once(tacq).chain(others).collect()),
+        Sizes::Equal => {
+            // A weight that stays has its 16 bits and the 16 of its place, in place of its code.
+            let size =
+                Decimal::from(choices.bits) + Decimal::from(OUTLIER_BITS - u32::from(choices.bits)) * ratio;
+            let equal = ("budget", json!({ "avg_bits": decimal(size) }));
+            json!([grid(bits, vec![tacq, json!(UNIFORM)]), grid(equal, others.collect())])
+        }
+    };
     let mut datasets = json!({
         "mmlu": { "path": data("mmlu") },
         "gsm8k": { "path": data("gsm8k") },
@@ -147,12 +170,7 @@ fn text(settings: &DemoSettings, choices: &Choices, prompt: Option<&Path>) -> Va
         "name": "demonstration",
         "model": settings.model,
         "datasets": datasets,
-        "sweep": {
-            "condition_on": choices.task,
-            "bits": choices.bits,
-            "methods": methods,
-            "seed": choices.seed,
-        },
+        "sweep": sweep,
         "calibration": { "n_samples": 16, "seq_len": 512 },
         "tasks": tasks,
         "evaluate": [task],
@@ -168,7 +186,7 @@ fn text(settings: &DemoSettings, choices: &Choices, prompt: Option<&Path>) -> Va
 
 #[cfg(test)]
 mod tests {
-    use super::super::choices::{TASKS, some};
+    use super::super::choices::{BITS, RATIOS, TASKS, some};
     use super::*;
 
     #[test]
@@ -179,14 +197,20 @@ mod tests {
             store: "s".into(),
             device: "cpu".into(),
         };
+        let trials = |choices: &Choices, prompt: Option<&Path>| {
+            let text = text(&settings, choices, prompt).to_string();
+            let experiment = spec::parse_str(Path::new("demonstration"), &text, &[]);
+            spec::trials(&experiment.unwrap_or_else(|error| panic!("{choices:?}: {error}"))).len()
+        };
         for task in TASKS {
             let choices = Choices { task: task.into(), ..some() };
             for prompt in [None, Some(Path::new("p.jsonl"))] {
-                let text = text(&settings, &choices, prompt).to_string();
-                let experiment = spec::parse_str(Path::new("demonstration"), &text, &[]);
-                let experiment = experiment.unwrap_or_else(|error| panic!("{task}: {error}"));
-                assert_eq!(spec::trials(&experiment).len(), METHODS.len() + 2, "{task}");
+                assert_eq!(trials(&choices, prompt), METHODS.len() + 2, "{task}");
             }
+        }
+        for (bits, ratio) in BITS.into_iter().flat_map(|bits| RATIOS.map(|ratio| (bits, ratio))) {
+            let choices = Choices { bits, ratio: ratio.into(), sizes: Sizes::Equal, ..some() };
+            assert_eq!(trials(&choices, None), METHODS.len() + 3, "and GPTQ without groups: {bits} {ratio}");
         }
     }
 }

@@ -7,6 +7,7 @@ use super::matrix::Matrix;
 use crate::page::Kept;
 use crate::report::{Difference, NO_METHOD, Row, Worded};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// A method's result.
@@ -81,6 +82,11 @@ impl Measured {
         scores
             .sort_by(|a, b| if is_share { b.value.total_cmp(&a.value) } else { a.value.total_cmp(&b.value) });
         let of = |method: &str| scores.iter().find(|score| score.method == method).cloned();
+        // At equal sizes GPTQ is there twice: as what TaCQ starts from, and with groups.
+        let of_size = |method: &str, order: fn(&f64, &f64) -> Ordering| {
+            let own = scores.iter().filter(|score| score.method == method && score.avg_bits.is_some());
+            own.min_by(|a, b| order(&a.avg_bits.unwrap_or(0.0), &b.avg_bits.unwrap_or(0.0))).cloned()
+        };
         let mut secs: BTreeMap<String, f64> = BTreeMap::new();
         for step in steps {
             *secs.entry(step.kind.clone()).or_default() += step.secs.unwrap_or(0.0);
@@ -103,9 +109,9 @@ impl Measured {
             kept,
             densest: found.map(|(kept, matrix)| densest(kept, matrix)),
             baseline: of(NO_METHOD),
-            uniform: of("gptq"),
+            uniform: of_size("gptq", |a, b| a.total_cmp(b)),
             mixed: of(TACQ),
-            chosen: of(&choices.method),
+            chosen: of_size(&choices.method, |a, b| b.total_cmp(a)),
             against: against.collect(),
             scores,
             secs,
