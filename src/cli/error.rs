@@ -143,7 +143,7 @@ impl CliError {
                 RemoteError::LocalDamage { .. } | RemoteError::Unusable { .. } => ExitCode::Failed,
                 RemoteError::Setup { .. } | RemoteError::Request { .. } => ExitCode::Environment,
             },
-            Self::Serve(ServeError::ShortToken { .. }) => ExitCode::Usage,
+            Self::Serve(ServeError::BadToken { .. }) => ExitCode::Usage,
             Self::Serve(_) | Self::Launch(_) | Self::Slurm(_) | Self::Fs(_) => ExitCode::Environment,
             Self::Report(_) | Self::Page(_) => ExitCode::Failed,
         }

@@ -2,12 +2,11 @@
 
 use super::record::unix_now;
 use super::worker::{Failure, LaunchError};
-use crate::fsx;
 use crate::plan::{Source, SourceFile, Stage, StageId};
 use crate::store::{Artifact, Execution, Fingerprint, Reservation, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tacq_protocol::event::Provenance;
 use tacq_protocol::{FailureKind, Request};
 
@@ -110,9 +109,7 @@ pub(super) fn execution(
     }
 }
 
-/// The machine's name.
+/// The machine's name; empty where it has none.
 pub fn host_name() -> String {
-    fsx::read_to_string(Path::new("/proc/sys/kernel/hostname"))
-        .map(|n| n.trim().to_owned())
-        .unwrap_or_default()
+    sysinfo::System::host_name().unwrap_or_default()
 }

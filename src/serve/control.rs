@@ -36,6 +36,8 @@ pub(super) enum ControlError {
         "the run is process {pid} on {host}; end it there, for only a process of this machine can be told from here"
     )]
     IsElsewhere { pid: u32, host: String },
+    #[error("the experiment is still being read; try again when its page shows its stages")]
+    IsOpening,
     #[error("process {pid} cannot be told to end: {source}")]
     Signal { pid: u32, source: std::io::Error },
     #[error("cannot start tacq-sweep: {0}")]
@@ -102,6 +104,16 @@ impl Control {
     }
 }
 
+/// Whether a number is that of a `tacq-sweep` of this machine that began no later than this: those of containers and of
+/// machines with the same name are others, and numbers are given again.
+pub(super) fn is_ours(pid: u32, begun_unix: u64) -> bool {
+    let mut system = sysinfo::System::new();
+    let number = sysinfo::Pid::from_u32(pid);
+    system.refresh_processes(sysinfo::ProcessesToUpdate::Some(&[number]), true);
+    let process = system.process(number);
+    process.is_some_and(|found| found.name() == "tacq-sweep" && found.start_time() <= begun_unix + 2)
+}
+
 /// Tells a process of this machine to end soon, as Ctrl-C does; a second time, at once.
 pub(super) fn interrupt(pid: u32) -> Result<(), ControlError> {
     let number = i32::try_from(pid).unwrap_or_default();
@@ -117,7 +129,7 @@ pub(super) fn interrupt(pid: u32) -> Result<(), ControlError> {
 }
 
 fn said_path(store: &Store, name: &str, what: &str) -> PathBuf {
-    store.serve_dir().join(format!("{name}.{what}.txt"))
+    store.serve_dir().join(format!("{name}.{what}.{}.txt", std::process::id()))
 }
 
 fn end_of(path: &Path) -> Option<String> {
@@ -129,6 +141,12 @@ fn end_of(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_processes_are_not_ours() {
+        // A test is no tacq-sweep.
+        assert!(!is_ours(std::process::id(), u64::MAX - 2) && !is_ours(u32::MAX, u64::MAX - 2));
+    }
 
     #[test]
     fn a_number_that_is_no_process_is_not_signalled() {

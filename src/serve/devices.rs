@@ -2,12 +2,15 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Time between two questions to the GPUs' driver.
 const GPU_PACE: Duration = Duration::from_secs(2);
+/// For an answer of the GPUs' driver.
+const GPU_PATIENCE: Duration = Duration::from_secs(5);
 /// Name of the engine's process.
 const ENGINE: &str = "tacq-engine";
 
@@ -78,8 +81,8 @@ impl Meter {
             self.asked = Some(Instant::now());
             match ask_gpus() {
                 Some(gpus) => self.gpus = gpus,
-                // Not asked again: a machine gets no GPU while this runs.
-                None => self.has_gpus = false,
+                // Not asked again: a machine gets no GPU while this runs, and what was known is old.
+                None => (self.has_gpus, self.gpus) = (false, Vec::new()),
             }
         }
         let system = &self.system;
@@ -97,9 +100,28 @@ impl Meter {
 fn ask_gpus() -> Option<Vec<Gpu>> {
     let query = "--query-gpu=index,name,utilization.gpu,memory.used,memory.total";
     let mut command = Command::new("nvidia-smi");
-    command.args([query, "--format=csv,noheader,nounits"]).stdin(Stdio::null()).stderr(Stdio::null());
-    let told = command.output().ok().filter(|told| told.status.success())?;
-    Some(gpus(&String::from_utf8_lossy(&told.stdout)))
+    command.args([query, "--format=csv,noheader,nounits"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    Some(gpus(&said(command.spawn().ok()?)?))
+}
+
+/// What a program says that ends well, and soon: a driver that hangs must not hang us.
+fn said(mut child: Child) -> Option<String> {
+    let until = Instant::now() + GPU_PATIENCE;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    };
+    let mut text = String::new();
+    child.stdout.take()?.read_to_string(&mut text).ok()?;
+    status.success().then_some(text)
 }
 
 /// Lines of `index, name, percent, MiB, MiB`; what is not known is `[N/A]`.
@@ -131,6 +153,16 @@ mod tests {
         assert_eq!(told.len(), 2);
         assert_eq!((told[0].percent, told[0].memory_bytes), (Some(37), Some(1 << 30)));
         assert_eq!((told[1].index, told[1].percent), (1, None));
+    }
+
+    #[test]
+    fn only_what_ends_well_is_heard() {
+        let run = |script: &str| {
+            let mut command = Command::new("sh");
+            said(command.args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap())
+        };
+        assert_eq!(run("echo 1").as_deref(), Some("1\n"));
+        assert_eq!(run("echo 1; exit 3"), None);
     }
 
     #[test]

@@ -23,8 +23,10 @@ pub enum ServeError {
         why: String,
     },
     /// A token that could be guessed.
-    #[error("the token has {found} characters; use at least {least}, or none to have one made")]
-    ShortToken {
+    #[error(
+        "the token has {found} characters; use at least {least}, of letters, digits and -._~, or none to have one made"
+    )]
+    BadToken {
         /// Characters it has.
         found: usize,
         /// Characters it needs.

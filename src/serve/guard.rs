@@ -68,8 +68,8 @@ fn refusal(app: &App, request: &Request, may_write: bool) -> Option<Response> {
     if let Some(given) = token_in(uri).filter(|_| is_read) {
         return Some(match app.token.is(&given) {
             true => {
-                let cookie =
-                    format!("{}={given}; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800", app.cookie());
+                let (name, value) = app.cookie();
+                let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=604800");
                 see_other(uri.path(), Some(&cookie))
             }
             false => refused(
@@ -105,12 +105,12 @@ fn knows_token(app: &App, headers: &HeaderMap) -> bool {
     if bearer.is_some_and(|given| given.strip_prefix("Bearer ").is_some_and(|given| app.token.is(given))) {
         return true;
     }
-    let name = app.cookie();
+    let (name, _) = app.cookie();
     headers.get_all(header::COOKIE).iter().filter_map(text).any(|cookies| {
         cookies
             .split(';')
             .filter_map(|cookie| cookie.trim().split_once('='))
-            .any(|(n, v)| n == name && app.token.is(v))
+            .any(|(n, v)| n == name && app.is_cookie(v))
     })
 }
 

@@ -1,5 +1,6 @@
 //! By which names this server may be called. A page of another site that lets its own name point here is not answered.
 
+use crate::exec::host_name;
 use std::net::IpAddr;
 
 /// Names that are this server's.
@@ -12,7 +13,11 @@ pub(super) struct Hosts {
 impl Hosts {
     /// The names of a server at this address, and others that were allowed.
     pub fn new(address: IpAddr, allowed: &[String]) -> Self {
-        let names = allowed.iter().map(|name| name.to_lowercase()).collect();
+        let mut names: Vec<String> = allowed.iter().map(|name| name.to_lowercase()).collect();
+        if address.is_unspecified() {
+            // As the address is printed.
+            names.push(host_name().to_lowercase());
+        }
         Self { is_loopback: address.is_loopback(), names }
     }
 
@@ -52,6 +57,11 @@ mod tests {
             assert!(!here.has(host), "{host}");
         }
         let there = Hosts::new("0.0.0.0".parse().unwrap(), &["Gpu7".into()]);
-        assert!(there.has("10.0.0.3:7411") && there.has("gpu7:7411") && !there.has("gpu8:7411"));
+        assert!(
+            there.has("10.0.0.3:7411")
+                && there.has("gpu7:7411")
+                && there.has(&host_name())
+                && !there.has("gpu8:7411")
+        );
     }
 }

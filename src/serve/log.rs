@@ -64,6 +64,11 @@ impl Tail {
         }
     }
 
+    /// Number of the first line that is kept, or that will be.
+    pub fn first(&self) -> u64 {
+        self.lines.front().map_or(self.next, |line| line.n)
+    }
+
     /// The last lines, the oldest first.
     pub fn lines(&self) -> Vec<Arc<Line>> {
         self.lines.iter().cloned().collect()

@@ -21,8 +21,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
 /// Where and for whom.
@@ -56,9 +56,14 @@ impl App {
         self.address.ip().is_loopback()
     }
 
-    /// Name of the cookie with the token. Servers on other ports of this machine have others.
-    pub fn cookie(&self) -> String {
-        format!("tacq_sweep_{}", self.address.port())
+    /// Name and value of the cookie that stands for the token. Servers on other ports of this machine have others.
+    pub fn cookie(&self) -> (String, String) {
+        let port = self.address.port();
+        (format!("tacq_sweep_{port}"), self.token.cookie(port))
+    }
+
+    pub fn is_cookie(&self, value: &str) -> bool {
+        self.token.is_cookie(self.address.port(), value)
     }
 
     pub fn demo(&self) -> Option<&Arc<Demo>> {
@@ -103,8 +108,12 @@ pub fn serve(
         .block_on(TcpListener::bind(address))
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+    let machine = Arc::new(Mutex::new(None));
+    let (all, seen) = (sites.clone(), Arc::clone(&machine));
+    let meter = std::thread::Builder::new().name("machine".to_owned());
+    meter.spawn(move || watch::machine(&all, &seen)).map_err(|error| system("start a thread", error))?;
     for site in &sites {
-        let watch = Watch::new(Arc::clone(site));
+        let watch = Watch::new(Arc::clone(site), Arc::clone(&machine));
         let spawn = |name: &str| std::thread::Builder::new().name(format!("{name} {}", site.slug));
         spawn("watch").spawn(move || watch.go()).map_err(|error| system("start a thread", error))?;
         let site = Arc::clone(site);

@@ -106,7 +106,10 @@ pub(super) struct Snapshot {
     pub last: Option<Ended>,
     /// What was started from here, and what it said if that did not go well.
     pub launched: Option<Launched>,
-    pub devices: Devices,
+    /// Looked at while somebody follows a sweep.
+    pub devices: Option<Devices>,
+    /// Number of the oldest line of the log that is still of the newest run.
+    pub log_first: u64,
     /// Version of the report.
     pub report: u64,
     /// Changes with the plan.

@@ -1,10 +1,10 @@
 //! Watches a sweep, whoever runs it: what is in the store, and what its runs write down.
 
 use super::control::ControlError;
-use super::devices::Meter;
+use super::devices::{Devices, Meter};
 use super::log::Tail;
 use super::runs::Runs;
-use super::site::{Opened, Site};
+use super::site::{Opened, Site, lock};
 use super::snapshot::{self, Ended, RunNow, Snapshot, StageNow, Standing};
 use crate::exec::{self, Live, PastRun, RunState};
 use crate::fsx;
@@ -12,8 +12,9 @@ use crate::page;
 use crate::plan::{Plan, StageState, States};
 use crate::report;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two looks while somebody looks at the page or something runs, and else.
@@ -38,11 +39,12 @@ pub(super) struct Watch {
     stamp: Option<(PathBuf, RunState, usize)>,
     runs: Runs,
     tail: Tail,
-    meter: Meter,
+    machine: Arc<Mutex<Option<Devices>>>,
 }
 
 impl Watch {
-    pub fn new(site: Arc<Site>) -> Self {
+    /// `machine` is how busy this machine is, as others look.
+    pub fn new(site: Arc<Site>, machine: Arc<Mutex<Option<Devices>>>) -> Self {
         Self {
             site,
             host: exec::host_name(),
@@ -54,7 +56,7 @@ impl Watch {
             stamp: None,
             runs: Runs::default(),
             tail: Tail::default(),
-            meter: Meter::new(),
+            machine,
         }
     }
 
@@ -62,7 +64,12 @@ impl Watch {
     pub fn go(mut self) {
         loop {
             let is_watched = self.site.snapshot.receiver_count() > 0;
-            let snapshot = self.look(is_watched);
+            // What breaks here is our own mistake. It is said, and does not leave a picture that stands still.
+            let looked = catch_unwind(AssertUnwindSafe(|| self.look()));
+            let snapshot = looked.unwrap_or_else(|_| {
+                let problem = "an error of tacq-sweep itself; its terminal has more".to_owned();
+                Snapshot { problems: vec![problem], ..Snapshot::clone(&self.site.now()) }
+            });
             let is_busy = snapshot.run.is_some() || snapshot.launched.as_ref().is_some_and(|l| l.is_running);
             self.site.snapshot.send_replace(Arc::new(snapshot));
             self.site.rest(PACE[usize::from(!is_watched && !is_busy)]);
@@ -70,7 +77,7 @@ impl Watch {
     }
 
     /// The sweep as it is now.
-    pub fn look(&mut self, is_watched: bool) -> Snapshot {
+    pub fn look(&mut self) -> Snapshot {
         self.open();
         let mut now = Snapshot {
             problems: self.problem.iter().cloned().collect(),
@@ -81,9 +88,7 @@ impl Watch {
             ..Snapshot::default()
         };
         now.problems.extend(self.site.fragment().problem);
-        if is_watched {
-            now.devices = self.meter.look();
-        }
+        now.devices = lock(&self.machine).clone();
         let Some((opened, planned)) = self.opened.clone() else {
             now.experiment = self.site.slug.clone();
             return now;
@@ -92,11 +97,12 @@ impl Watch {
         now.experiment.clone_from(&experiment.name);
         now.problems.extend(plan.problems.iter().map(|problem| problem.message.clone()));
         now.plan = planned;
-        let runs = self.runs.of(store, &experiment.name);
+        let mut runs = self.runs.of(store, &experiment.name);
+        runs.retain(|run| self.is_of_this_file(run));
         let alive: Vec<(&PastRun, Live)> = runs.iter().filter_map(|run| Some((run, run.live()?))).collect();
         let newest = runs.first();
         self.tail.follow(newest.map(PastRun::log_path).as_deref());
-        now.log = self.tail.lines();
+        (now.log, now.log_first) = (self.tail.lines(), self.tail.first());
         let ended = |live: &Live| live.computed + live.reused + live.failed;
         let stamp = newest.map(|run| {
             let far = alive.iter().map(|(_, live)| ended(live)).sum();
@@ -126,12 +132,18 @@ impl Watch {
                 computed: live.computed,
                 reused: live.reused,
                 failed: live.failed,
-                is_here: started.host == self.host,
-                is_cluster: experiment.run.slurm.is_some(),
+                is_here: !self.host.is_empty() && started.host == self.host,
+                is_cluster: started.cluster,
             })
         });
         now.last = runs.iter().find(|run| run.state != RunState::Running).map(last);
         now
+    }
+
+    /// Whether a run is of this file. Two files may have one name, and a version that did not say which may have run it.
+    fn is_of_this_file(&self, run: &PastRun) -> bool {
+        let of = run.started.as_ref().and_then(|started| started.file.as_ref());
+        of.is_none_or(|of| fsx::canonicalize(&self.site.file).is_ok_and(|own| own == *of))
     }
 
     /// Loads the experiment, if its file is another than before.
@@ -206,19 +218,31 @@ fn last(run: &PastRun) -> Ended {
 
 /// Makes the report anew whenever results come, for ever.
 pub(super) fn report(site: &Arc<Site>) {
-    let mut made_of: Option<(u64, Vec<bool>)> = None;
+    let mut made_of: Option<(usize, Vec<bool>)> = None;
     loop {
         let now = site.now();
         let stored: Vec<bool> = now.stages.iter().map(|stage| stage.state == Standing::Stored).collect();
-        let of = Some((now.plan_version, stored));
-        if now.plan_version > 0 && of != made_of {
-            made_of = of;
-            if let Some(opened) = site.opened() {
-                site.set_fragment(fragment(&opened));
-                site.wake();
+        let opened = site.opened().filter(|_| now.plan_version > 0);
+        let Some(opened) = opened else {
+            std::thread::sleep(FIRST);
+            continue;
+        };
+        // Loaded anew, it may name things otherwise though its stages are the same.
+        let of = Some((Arc::as_ptr(&opened).addr(), stored));
+        let mut pace = REPORT_PACE;
+        if of != made_of {
+            let made = catch_unwind(|| fragment(&opened));
+            let made =
+                made.unwrap_or_else(|_| Err("an error of tacq-sweep itself; its terminal has more".into()));
+            match made.is_ok() {
+                true => made_of = of,
+                // Something may have been removed while it was read.
+                false => pace = LOOK,
             }
+            site.set_fragment(made);
+            site.wake();
         }
-        std::thread::sleep(if now.plan_version > 0 { REPORT_PACE } else { FIRST });
+        std::thread::sleep(pace);
     }
 }
 
@@ -261,16 +285,27 @@ pub(super) fn cancel(site: &Arc<Site>) -> Result<(), ControlError> {
     if run.is_cluster {
         return start(site, "cancel");
     }
-    if !run.is_here {
+    if !run.is_here || !super::control::is_ours(run.pid, run.started_unix) {
         return Err(ControlError::IsElsewhere { pid: run.pid, host: run.host.clone() });
     }
     super::control::interrupt(run.pid)
 }
 
 fn start(site: &Arc<Site>, what: &'static str) -> Result<(), ControlError> {
-    let Some(opened) = site.opened() else { return Err(ControlError::IsNotRunning) };
+    let Some(opened) = site.opened() else { return Err(ControlError::IsOpening) };
     let woken = Arc::clone(site);
     site.control.start(what, &opened.store, &site.slug, move || woken.wake())?;
     site.wake();
     Ok(())
+}
+
+/// Looks how busy this machine is, while somebody follows one of these sweeps.
+pub(super) fn machine(sites: &[Arc<Site>], seen: &Mutex<Option<Devices>>) {
+    let mut meter = Meter::new();
+    loop {
+        let is_watched = sites.iter().any(|site| site.snapshot.receiver_count() > 0);
+        let devices = is_watched.then(|| meter.look());
+        *lock(seen) = devices;
+        std::thread::sleep(PACE[0]);
+    }
 }

@@ -55,34 +55,47 @@
     $("ask").hidden = false;
   }
 
-  /** Follows one job after the other; of two only the newer. */
+  /** Follows one job after the other; of several only the newest. */
   function follower(tell, done) {
+    let turn = 0;
     let source = null;
-    let seen = 0;
-    return {
-      stop: () => source?.close(),
-      async ask(chosen) {
-        source?.close();
-        const answer = await fetch("jobs", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ visitor, choices: chosen }) }).catch(() => null);
-        if (!answer?.ok) return tell({ state: "failed", problem: answer ? (await answer.text()).trim() : "The server does not answer." });
-        const { job, html } = await answer.json();
-        tell(job);
-        seen = 0;
-        if (html !== undefined) {
-          seen = job.version;
-          done(html, job);
-        }
-        source = new EventSource(`jobs/${job.id}/events`);
-        const own = source;
-        own.addEventListener("message", async (event) => {
-          const now = JSON.parse(event.data);
-          tell(now);
-          if (now.state !== "done" || now.version <= seen) return;
-          seen = now.version;
-          const found = await fetch(`jobs/${now.id}/result`).catch(() => null);
-          if (found?.ok && own === source) done(await found.text(), now);
-        });
-      },
+    const failed = (problem) => tell({ state: "failed", problem });
+    async function found(job, own) {
+      const answer = await fetch(`jobs/${job.id}/result`).catch(() => null);
+      if (own !== turn) return;
+      if (answer?.ok) done(await answer.text(), job);
+      else failed(answer ? (await answer.text()).trim() : "The server does not answer.");
+    }
+    return async (chosen) => {
+      const own = ++turn;
+      const answer = await fetch("jobs", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ visitor, choices: chosen }) }).catch(() => null);
+      const text = answer ? await answer.text() : "The server does not answer.";
+      if (own !== turn) return;
+      source?.close();
+      if (!answer?.ok) return failed(text.trim());
+      const { job, html } = JSON.parse(text);
+      tell(job);
+      let seen = 0;
+      if (html !== undefined) {
+        seen = job.version;
+        done(html, job);
+        if (chosen.prompt) return;
+      }
+      source = new EventSource(`jobs/${job.id}/events`);
+      const mine = source;
+      mine.addEventListener("message", (event) => {
+        if (own !== turn) return mine.close();
+        const now = JSON.parse(event.data);
+        tell(now);
+        if (now.state === "failed" || (now.state === "done" && chosen.prompt)) mine.close();
+        if (now.state !== "done" || now.version <= seen) return;
+        seen = now.version;
+        found(now, own);
+      });
+      mine.addEventListener("error", () => {
+        // A connection that broke is opened again; one that was refused is not: the server was started anew, or forgot it.
+        if (own === turn && mine.readyState === EventSource.CLOSED) failed("The server knows nothing of this any more. Compute it again.");
+      });
     };
   }
 
@@ -107,19 +120,19 @@
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    main.ask(choices());
+    main(choices());
   });
   // What is chosen is computed at once, when the hand is still.
   let still = 0;
   form.addEventListener("input", () => {
     shown();
     clearTimeout(still);
-    if (!$("work").hidden) still = setTimeout(() => main.ask(choices()), 120);
+    if (!$("work").hidden) still = setTimeout(() => main(choices()), 120);
   });
   $("prompt").addEventListener("submit", (event) => {
     event.preventDefault();
     const prompt = $("text").value;
-    if (prompt.trim()) prompts.ask({ ...choices(), prompt });
+    if (prompt.trim()) prompts({ ...choices(), prompt });
   });
   shown();
 })();

@@ -125,7 +125,7 @@
 
   function machine() {
     const d = now.devices;
-    if (!d.cpus) return;
+    if (!d) return;
     const parts = [
       ...meter("processors", d.cpu_percent, 100, `${d.cpu_percent} % of ${d.cpus}`),
       ...meter("memory", d.memory_bytes, d.memory_total_bytes, `${gigabytes(d.memory_bytes)} of ${gigabytes(d.memory_total_bytes)}`),
@@ -161,7 +161,7 @@
     const stored = now.counts.stored ?? 0;
     const run = now.run;
     const where = run ? `, process ${run.pid} on ${run.host}` : "";
-    $("far").textContent = `${stored} of ${needed} stages, ${now.trials_done} of ${now.trials} trials${run ? `: running${where}` : ""}`;
+    $("far").textContent = needed === 0 ? (now.problems.length ? "The experiment cannot be shown." : "Reading the experiment…") : `${stored} of ${needed} stages, ${now.trials_done} of ${now.trials} trials${run ? `: running${where}` : ""}`;
     Object.assign($("progress"), { max: Math.max(needed, 1), value: stored });
     const rest = [];
     if (run) rest.push(`Since ${new Date(run.started_unix * 1000).toLocaleString()}: ${run.computed} computed, ${run.reused} reused, ${run.failed} failed, of ${run.to_run}.`);
@@ -173,8 +173,8 @@
     const begun = now.launched?.is_running;
     const start = $("start");
     if (start) {
-      start.disabled = Boolean(run || begun) || stored === needed;
-      start.textContent = stored === needed ? "All is there" : stored > 0 || now.last ? "Resume" : "Run";
+      start.disabled = Boolean(run || begun) || stored === needed || needed === 0;
+      start.textContent = needed > 0 && stored === needed ? "All is there" : stored > 0 || now.last ? "Resume" : "Run";
       $("cancel").disabled = !(run || begun);
     }
     const said = !run && !begun && now.launched?.said ? `tacq-sweep ${now.launched.what} ended${now.launched.exit_code === null ? "" : ` with ${now.launched.exit_code}`}: ${now.launched.said}` : "";
@@ -191,13 +191,17 @@
   }
   $("level").addEventListener("change", log);
 
+  let renewing = false;
   /** Puts another report in place of the one that is shown, with what was open still open. */
   async function renew(version) {
     const place = $("report");
     if (Number(place.dataset.version) >= version) return;
-    place.dataset.version = version;
+    if (renewing) return;
+    renewing = true;
     const answer = await fetch("report").catch(() => null);
+    renewing = false;
     if (!answer?.ok) return;
+    place.dataset.version = version;
     const text = await answer.text();
     const open = new Set([...place.querySelectorAll("details[open] > summary")].map((s) => s.textContent));
     const at = scrollY;
@@ -220,6 +224,7 @@
     });
   }
 
+  function follow() {
   const source = new EventSource("events");
   source.addEventListener("plan", (event) => {
     plan = JSON.parse(event.data);
@@ -229,6 +234,8 @@
   source.addEventListener("state", (event) => {
     const { stages: changed, ...rest } = JSON.parse(event.data);
     now = rest;
+    // Another run has another log.
+    lines = lines.filter((line) => line.n >= now.log_first);
     for (const [at, stage] of changed) {
       stages[at] = stage;
       paint(at);
@@ -251,5 +258,9 @@
     $("far").textContent = "The server does not answer. Trying again…";
     // What it says after it was started anew is all new.
     lines = [];
+    // A refusal ends it for good, a broken connection does not.
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 3000);
   });
+  }
+  follow();
 })();

@@ -228,6 +228,23 @@ fn a_sweep_outlives_its_server() {
 }
 
 #[test]
+fn a_run_of_another_file_with_the_same_name_is_left_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("copy.yaml", &sandbox.read("exp.yaml").replace("n_samples: 4", "n_samples: 2"));
+    let server = Server::start(&sandbox, "gradients=wait:600000", &["copy.yaml"]);
+    server.wait("the first look", |state| state["trials"] == 4);
+    assert_eq!(server.post("/e/exp/run").status, 303);
+    let is_hanging = |state: &Value| !state["run"].is_null() && state["counts"]["running"] == 1;
+    server.wait("the run", is_hanging);
+    let copy: Value = serde_json::from_str(&server.get("/e/copy/state").body).unwrap();
+    assert!(copy["run"].is_null() && copy["experiment"] == "demo", "{copy}");
+    assert_eq!(server.post("/e/copy/cancel").status, 409);
+    server.wait("it goes on", is_hanging);
+    assert_eq!(server.post("/e/exp/cancel").status, 303);
+    server.wait("the end", |state| state["run"].is_null() && state["last"]["how"] == "interrupted");
+}
+
+#[test]
 fn what_fails_is_shown_with_its_reason() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, "gradients=fail:internal", &[]);
@@ -334,6 +351,10 @@ fn from_elsewhere_nothing_is_seen_without_the_token() {
     let own = format!("authorization: Bearer {TOKEN}\r\n");
     assert_eq!(server.ask("GET", "/sites", &own).status, 200);
     let text = format!("GET /sites HTTP/1.1\r\nhost: gpu7:{port}\r\nconnection: close\r\n{own}\r\n");
+    assert_eq!(server.send(text.as_bytes()).status, 200);
+    // As the address is printed.
+    let own_name = tacq_sweep::exec::host_name();
+    let text = format!("GET /sites HTTP/1.1\r\nhost: {own_name}:{port}\r\nconnection: close\r\n{own}\r\n");
     assert_eq!(server.send(text.as_bytes()).status, 200);
     let text = format!("GET /sites HTTP/1.1\r\nhost: gpu8:{port}\r\nconnection: close\r\n{own}\r\n");
     assert_eq!(server.send(text.as_bytes()).status, 421);

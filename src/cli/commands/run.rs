@@ -170,7 +170,9 @@ fn cluster_setup(opened: &Opened, options: &Options<'_>) -> Result<ClusterSetup,
 }
 
 fn create_folder(opened: &Opened) -> Result<RunFolder, CliError> {
-    RunFolder::create(&opened.store, &opened.experiment.name, &this_command())
+    let experiment = &opened.experiment;
+    let what = (experiment.name.as_str(), opened.file.as_path(), experiment.run.slurm.is_some());
+    RunFolder::create(&opened.store, what, &this_command())
         .map_err(|source| StoreError::Fs { root: opened.store.root().to_owned(), source }.into())
 }
 

@@ -29,6 +29,12 @@ pub struct Started {
     pub pid: u32,
     /// The machine.
     pub host: String,
+    /// The experiment's file; absent where a version that did not say it began the run.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// Whether its stages are jobs of a cluster.
+    #[serde(default)]
+    pub cluster: bool,
 }
 
 /// Contents of `summary.json`.
@@ -51,13 +57,19 @@ impl RunRecord {
 
 impl RunFolder {
     /// A new folder, named by time and process.
-    pub fn create(store: &Store, experiment: &str, command: &str) -> Result<Self, FsError> {
+    pub fn create(
+        store: &Store,
+        (experiment, file, is_cluster): (&str, &Path, bool),
+        command: &str,
+    ) -> Result<Self, FsError> {
         let started = Started {
             experiment: experiment.to_owned(),
             command: command.to_owned(),
             started_unix: unix_now(),
             pid: std::process::id(),
             host: super::super::job::host_name(),
+            file: fsx::canonicalize(file).ok(),
+            cluster: is_cluster,
         };
         let runs = store.runs_dir();
         fsx::create_dir_all(&runs)?;
@@ -65,7 +77,7 @@ impl RunFolder {
         fsx::create_dir_all(&dir.join("requests"))?;
         let dir = fsx::canonicalize(&dir)?;
         let alive = fsx::open_lock(&dir.join(ALIVE))?;
-        if let Err(error) = alive.try_lock() {
+        if let Err(error) = locked(&alive) {
             tracing::warn!(
                 "{}: cannot be locked ({error}), so that `status` will not see this run",
                 dir.display()
@@ -105,6 +117,22 @@ impl RunFolder {
         fsx::write_atomic(&self.dir.join(SUMMARY), &text)
     }
 }
+
+/// Locks a file that others look at for a moment, to see whether it is locked.
+fn locked(alive: &File) -> Result<(), std::fs::TryLockError> {
+    let mut last = alive.try_lock();
+    for _ in 0..LOOKS {
+        if !matches!(last, Err(std::fs::TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        last = alive.try_lock();
+    }
+    last
+}
+
+/// Tries to lock what others look at.
+const LOOKS: usize = 50;
 
 pub(super) const ALIVE: &str = "alive";
 pub(super) const LOG: &str = "log.jsonl";

@@ -4,7 +4,7 @@ use super::choices::Choices;
 use crate::exec::Interrupt;
 use crate::serve::site::lock;
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -74,9 +74,17 @@ pub(super) enum Task {
 #[error("{MOST_WAITING} others wait already; try again in a minute")]
 pub(super) struct Full;
 
+/// Choices that somebody waits for.
+struct Waiting {
+    id: String,
+    choices: Choices,
+    /// Places, by who has them.
+    visitors: BTreeSet<String>,
+}
+
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(String, Choices)>,
+    waiting: VecDeque<Waiting>,
     beside: Option<Choices>,
     /// What runs that nobody waits for, so that it makes room.
     runs_beside: Option<Arc<Interrupt>>,
@@ -108,25 +116,32 @@ impl Board {
     pub fn job(&self, id: &str) -> Option<Job> {
         let state = lock(&self.state);
         let mut job = state.jobs.get(id)?.clone();
-        job.before = state.waiting.iter().position(|(_, choices)| choices.id() == id).unwrap_or(0);
+        job.before = state.waiting.iter().position(|waiting| waiting.id == id).unwrap_or(0);
         Some(job)
     }
 
-    /// Puts a job in the queue, unless it is there. A visitor has one place: what was asked for before gives way.
+    /// Puts a job in the queue, unless it is there. A visitor has one place for choices and one for texts: what was asked for
+    /// before gives way, unless somebody else waits for it, too.
     pub fn ask(&self, visitor: &str, choices: Choices) -> Result<Job, Full> {
         let id = choices.id();
+        let place = format!("{visitor} {}", choices.prompt.is_some());
         let mut state = lock(&self.state);
-        let is_open = |job: &Job| matches!(job.state, Standing::Waiting | Standing::Running);
-        if !state.jobs.get(&id).is_some_and(is_open) {
-            state.waiting.retain(|(of, _)| of != visitor);
-            if state.waiting.len() >= MOST_WAITING {
-                return Err(Full);
-            }
-            state.waiting.push_back((visitor.to_owned(), choices.clone()));
+        let is_running = state.jobs.get(&id).is_some_and(|job| job.state == Standing::Running);
+        let is_waiting = state.waiting.iter().any(|waiting| waiting.id == id);
+        let gives_way = state.waiting.iter().any(|waiting| waiting.visitors.iter().eq([&place]));
+        if !is_running && !is_waiting && !gives_way && state.waiting.len() >= MOST_WAITING {
+            return Err(Full);
+        }
+        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.id == id) {
+            waiting.visitors.insert(place.clone());
+        }
+        state.leave(&place, &id);
+        if !is_running && !is_waiting {
+            let visitors = BTreeSet::from([place]);
+            state.waiting.push_back(Waiting { id: id.clone(), choices: choices.clone(), visitors });
             let version = state.jobs.get(&id).map_or(0, |job| job.version);
             let (choices, asked) = (Some(choices), Some(Instant::now()));
-            let job = Job { id: id.clone(), version, choices, asked, ..Job::default() };
-            state.remember(job);
+            state.remember(Job { id: id.clone(), version, choices, asked, ..Job::default() });
             if let Some(interrupt) = &state.runs_beside {
                 // Now, not soon: somebody waits, and what was computed in parts stays.
                 interrupt.ask();
@@ -159,7 +174,7 @@ impl Board {
         let mut state = lock(&self.state);
         loop {
             state.runs_beside = None;
-            if let Some((_, choices)) = state.waiting.pop_front() {
+            if let Some(Waiting { choices, .. }) = state.waiting.pop_front() {
                 return Task::Asked(choices);
             }
             if let Some(choices) = state.beside.take() {
@@ -207,6 +222,20 @@ impl Board {
 }
 
 impl State {
+    /// Gives a place up but for this job, and forgets what nobody waits for any more.
+    fn leave(&mut self, place: &str, but: &str) {
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.id != but) {
+            waiting.visitors.remove(place);
+        }
+        let left: Vec<String> =
+            self.waiting.iter().filter(|w| w.visitors.is_empty()).map(|w| w.id.clone()).collect();
+        self.waiting.retain(|waiting| !waiting.visitors.is_empty());
+        for id in left {
+            self.jobs.remove(&id);
+            self.order.retain(|known| *known != id);
+        }
+    }
+
     fn remember(&mut self, job: Job) {
         self.order.retain(|id| *id != job.id);
         self.order.push_back(job.id.clone());
@@ -245,6 +274,16 @@ mod tests {
         }
         assert!(board.ask("late", with_seed(99)).is_err());
         assert!(board.ask("late", with_seed(5)).is_ok(), "what is waited for already is shared");
+        board.ask("5", with_seed(1)).unwrap();
+        assert_eq!(
+            board.job(&with_seed(5).id()).unwrap().state,
+            Standing::Waiting,
+            "the other still waits for it"
+        );
+        board.ask("late", with_seed(6)).unwrap();
+        assert_eq!(board.job(&with_seed(5).id()), None, "nobody does");
+        board.ask("late", with_seed(5)).unwrap();
+        assert_eq!(board.job(&with_seed(5).id()).unwrap().before, 15, "asked for again, it is the last");
         let Task::Asked(next) = board.next() else { panic!("somebody waits") };
         assert_eq!(next, with_seed(1));
     }

@@ -19,6 +19,8 @@ pub(super) const PROMPT: &str = "prompt";
 pub(super) const TACQ: &str = "tacq";
 /// What makes the change that saliency looks at.
 const UNIFORM: &str = "gptq";
+/// Visitors' texts that are kept; their answers are artifacts.
+const KEPT_PROMPTS: usize = 1000;
 /// Tokens that a model adds to a visitor's text.
 const ANSWER_TOKENS: u32 = 64;
 
@@ -73,9 +75,23 @@ impl Demo {
         let record = json!({ "prompt": prompt, "answer": "-" }).to_string();
         let path = folder.join(format!("{}.jsonl", &blake3::hash(record.as_bytes()).to_hex()[..32]));
         if !fsx::exists(&path) {
+            forget_the_oldest(&folder)?;
             fsx::write_atomic(&path, format!("{record}\n").as_bytes())?;
         }
         fsx::canonicalize(&path)
+    }
+}
+
+/// Makes room for one more text among [`KEPT_PROMPTS`].
+fn forget_the_oldest(folder: &Path) -> Result<(), FsError> {
+    let all = fsx::list_dir(folder)?;
+    if all.len() < KEPT_PROMPTS {
+        return Ok(());
+    }
+    let age = |path: &PathBuf| fsx::metadata(path).ok().and_then(|found| found.modified().ok());
+    match all.into_iter().min_by_key(age) {
+        Some(oldest) => fsx::remove_file(&oldest),
+        None => Ok(()),
     }
 }
 

@@ -49,6 +49,7 @@ mod tests {
 
     fn measured() -> Measured {
         let score = |method: &str, value: f64, avg_bits| Score {
+            trial: Default::default(),
             method: method.into(),
             value,
             low: None,

@@ -1,6 +1,7 @@
 //! The kept weights of one matrix, and what each was kept for: abs(W) · abs(gradient) · abs(change) (TaCQ, equation 5).
 
 use super::experiment::{TACQ, trials};
+use crate::fsx;
 use crate::page::PageError;
 use crate::page::tensors::Tensors;
 use crate::page::{self, Kept};
@@ -71,6 +72,10 @@ pub(super) fn densest(opened: &Opened, model: &Path) -> Result<Option<(Vec<Kept>
     else {
         return Ok(None);
     };
+    if !(fsx::exists(&candidates) && fsx::exists(&gradients)) {
+        // Removed since: the mask that was made of them is still right.
+        return Ok(None);
+    }
     let share = |at: usize| kept[at].kept as f64 / (tensors[at].rows * tensors[at].cols) as f64;
     let Some(at) = (0..tensors.len().min(kept.len())).max_by(|a, b| share(*a).total_cmp(&share(*b))) else {
         return Ok(None);
@@ -116,7 +121,7 @@ pub(super) fn densest(opened: &Opened, model: &Path) -> Result<Option<(Vec<Kept>
 
 /// The file of a model's folder that has a tensor.
 fn shard(model: &Path, tensor: &str) -> PathBuf {
-    let index = crate::fsx::read(&model.join("model.safetensors.index.json")).ok();
+    let index = fsx::read(&model.join("model.safetensors.index.json")).ok();
     let index: Option<BTreeMap<String, Value>> = index.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let name = index.and_then(|index| index.get("weight_map")?.get(tensor)?.as_str().map(str::to_owned));
     model.join(name.as_deref().unwrap_or("model.safetensors"))

@@ -5,7 +5,7 @@ use super::choices::Choices;
 use super::experiment::TACQ;
 use super::matrix::Matrix;
 use crate::page::Kept;
-use crate::report::{Difference, NO_METHOD, Row, Worded};
+use crate::report::{Coordinates, Difference, NO_METHOD, Row, Worded};
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 /// A method's result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Score {
+    #[serde(skip)]
+    pub trial: Coordinates,
     pub method: String,
     pub value: f64,
     pub low: Option<f64>,
@@ -22,10 +24,9 @@ pub(super) struct Score {
     pub bytes: Option<u64>,
 }
 
-/// TaCQ against another method, on the same examples.
+/// TaCQ against the method that was chosen, on the same examples.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Against {
-    pub method: String,
     pub text: String,
     pub p: String,
 }
@@ -63,7 +64,7 @@ pub(super) struct Measured {
     pub chosen: Option<Score>,
     /// All methods, the best first.
     pub scores: Vec<Score>,
-    pub against: Vec<Against>,
+    pub against: Option<Against>,
     /// Seconds that the stages of each kind took when they were computed.
     pub secs: BTreeMap<String, f64>,
 }
@@ -91,9 +92,15 @@ impl Measured {
         for step in steps {
             *secs.entry(step.kind.clone()).or_default() += step.secs.unwrap_or(0.0);
         }
-        let against = differences.iter().filter(|d| d.of.method == TACQ && d.found.note.is_none()).map(|d| {
+        let chosen = of_size(&choices.method, |a, b| b.total_cmp(a));
+        let is_meant = |d: &&Difference| {
+            d.of.method == TACQ
+                && d.found.note.is_none()
+                && chosen.as_ref().is_some_and(|chosen| chosen.trial == d.against)
+        };
+        let against = differences.iter().find(is_meant).map(|d| {
             let Worded { text, p, .. } = Worded::new(d);
-            Against { method: d.against.method.clone(), text, p }
+            Against { text, p }
         });
         let kept = found.map_or(0, |(kept, _)| kept.iter().map(|matrix| matrix.kept).sum());
         let ratio: f64 = choices.ratio.parse().unwrap_or(0.0);
@@ -111,8 +118,8 @@ impl Measured {
             baseline: of(NO_METHOD),
             uniform: of_size("gptq", |a, b| a.total_cmp(b)),
             mixed: of(TACQ),
-            chosen: of_size(&choices.method, |a, b| b.total_cmp(a)),
-            against: against.collect(),
+            chosen,
+            against,
             scores,
             secs,
         }
@@ -121,6 +128,7 @@ impl Measured {
 
 fn score(row: &Row) -> Score {
     Score {
+        trial: row.trial.clone(),
         method: row.trial.method.clone(),
         value: row.value,
         low: row.low,

@@ -3,7 +3,7 @@
 use super::Demo;
 use super::board::Step;
 use super::choices::Choices;
-use super::experiment::{self, DemoError};
+use super::experiment::{self, DemoError, TACQ};
 use super::guides::{self, Said};
 use super::matrix::{self, Matrix};
 use super::measured::Measured;
@@ -36,7 +36,9 @@ struct Found {
     rows: Vec<Row>,
     differences: Vec<Difference>,
     matrix: Option<(Vec<Kept>, Matrix)>,
-    steps: Vec<Step>,
+    all_steps: Vec<Step>,
+    /// What TaCQ alone takes.
+    tacq_steps: Vec<Step>,
 }
 
 impl Demo {
@@ -47,15 +49,20 @@ impl Demo {
         let homes: BTreeMap<String, String> =
             experiment.tasks.iter().map(|(name, task)| (name.clone(), task.dataset.clone())).collect();
         let (differences, _) = report::paired(&rows, report::Sources { store, homes: &homes });
-        let matrix = matrix::densest(&opened, &self.settings.model)?;
-        let steps = steps(&opened, &experiment::first(&opened, choices));
-        Ok(Found { opened, rows, differences, matrix, steps })
+        // One figure of many: without it the rest is worth showing.
+        let matrix = matrix::densest(&opened, &self.settings.model).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            None
+        });
+        let all_steps = steps(&opened, &experiment::first(&opened, choices));
+        let tacq_steps = steps(&opened, &experiment::of_methods(&opened, |method| method == TACQ));
+        Ok(Found { opened, rows, differences, matrix, all_steps, tacq_steps })
     }
 
     /// What the guides know, and what they say by their templates.
     pub(super) fn measured(&self, choices: &Choices) -> Result<(Measured, Vec<Said>), ResultError> {
-        let Found { rows, differences, matrix, steps, .. } = self.found(choices)?;
-        let measured = Measured::new(choices, &rows, &differences, matrix.as_ref(), &steps);
+        let Found { rows, differences, matrix, tacq_steps, .. } = self.found(choices)?;
+        let measured = Measured::new(choices, &rows, &differences, matrix.as_ref(), &tacq_steps);
         let said = guides::words(&measured)?;
         Ok((measured, said))
     }
@@ -70,7 +77,7 @@ impl Demo {
             return Ok(page::answers(source)?);
         }
         let measured =
-            Measured::new(choices, &found.rows, &found.differences, found.matrix.as_ref(), &found.steps);
+            Measured::new(choices, &found.rows, &found.differences, found.matrix.as_ref(), &found.tacq_steps);
         let said = match self.phrased(&choices.id()) {
             Some(said) => said,
             None => guides::words(&measured)?,
@@ -79,7 +86,7 @@ impl Demo {
         let weights = matrix.map_or(&[][..], |matrix| &matrix.weights);
         let extra = json!({
             "said": said,
-            "steps": found.steps,
+            "steps": found.all_steps,
             "matrix": matrix,
             "listed": weights.iter().take(LISTED).collect::<Vec<_>>(),
             "measured": measured,

@@ -9,15 +9,24 @@ use crate::fsx;
 use crate::plan::{StageId, StageState, States};
 use crate::serve::site::Opened;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 impl Demo {
     /// Works for ever.
     pub fn work(self: &Arc<Self>) {
         loop {
+            // What breaks here is our own mistake; the others still get what they wait for.
             match self.board.next() {
-                Task::Asked(choices) => self.asked(&choices),
-                Task::Beside(choices) => self.beside(&choices),
+                Task::Asked(choices) => {
+                    if catch_unwind(AssertUnwindSafe(|| self.asked(&choices))).is_err() {
+                        let problem = "an error of tacq-sweep itself; its terminal has more";
+                        self.board.end(&choices.id(), Some(problem.to_owned()));
+                    }
+                }
+                Task::Beside(choices) => {
+                    let _ = catch_unwind(AssertUnwindSafe(|| self.beside(&choices)));
+                }
             }
         }
     }
