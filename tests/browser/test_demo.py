@@ -133,7 +133,8 @@ class Demo(Served):
             self.assertNotEqual(value, after[name], name)
         for name in ("kept", "saliency", "weights", "errors"):
             same = set(before[name]) & set(after[name])
-            self.assertLess(len(same), len(before[name]) / 10, f"{name} changes line by line")
+            # Bins with a weight or two may have as many again.
+            self.assertLess(len(same), len(before[name]) / 3, f"{name} changes line by line")
 
     def values(self, page):
         """The lines of all tables but that of sizes, which are the same for all models of one shape."""
