@@ -336,10 +336,9 @@ impl<'a> Ledger<'a> {
                 Outcome::Unneeded => {}
             }
         }
-        let done = |id: &StageId| matches!(outcomes[*id], Outcome::Hit | Outcome::Computed { .. });
+        let done = |id: StageId| matches!(outcomes[id], Outcome::Hit | Outcome::Computed { .. });
         summary.trials = plan.trials.len();
-        summary.trials_done =
-            plan.trials.iter().filter(|t| t.evaluations.iter().all(|(_, id)| done(id))).count();
+        summary.trials_done = plan.trials_done(done);
         summary.add_removed(self.removed);
         summary.failures = failures(&plan.stages, &outcomes, &self.requests);
         (summary, outcomes)

@@ -104,6 +104,11 @@ impl Plan {
         ids
     }
 
+    /// How many trials have all their evaluations, as far as these are done.
+    pub fn trials_done(&self, is_done: impl Fn(StageId) -> bool) -> usize {
+        self.trials.iter().filter(|trial| trial.evaluations.iter().all(|(_, id)| is_done(*id))).count()
+    }
+
     /// Everything that is hashed into a stage's key; none if it has no key.
     pub fn payload(&self, id: StageId) -> Option<KeyPayload> {
         let stage = &self.stages[id];

@@ -8,6 +8,7 @@ use crate::page::assets;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const STYLE: &str = include_str!("../../templates/serve/serve.css");
@@ -26,23 +27,35 @@ const TEMPLATES: [(&str, &str); 5] = [
 ];
 
 /// A file that pages ask for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Asset {
-    pub name: &'static str,
     pub kind: &'static str,
-    pub parts: &'static [&'static str],
+    pub text: String,
+    /// What browsers that have it tell it by: it changes with the program.
+    pub tag: String,
 }
 
-pub(super) const ASSETS: [Asset; 7] = [
-    Asset { name: "style.css", kind: "text/css; charset=utf-8", parts: &[assets::STYLE, STYLE, DEMO_STYLE] },
-    Asset { name: "d3.js", kind: SCRIPT, parts: &[assets::D3] },
-    Asset { name: "plot.js", kind: SCRIPT, parts: &[assets::PLOT] },
-    Asset { name: "report.js", kind: SCRIPT, parts: &[assets::SCRIPT] },
-    Asset { name: "live.js", kind: SCRIPT, parts: &[LIVE] },
-    Asset { name: "demo.js", kind: SCRIPT, parts: &[DEMO] },
-    Asset { name: "index.js", kind: SCRIPT, parts: &[INDEX_SCRIPT] },
+/// Names, kinds, and what they are put together from.
+const ASSETS: [(&str, &str, &[&str]); 7] = [
+    ("style.css", "text/css; charset=utf-8", &[assets::STYLE, STYLE, DEMO_STYLE]),
+    ("d3.js", SCRIPT, &[assets::D3]),
+    ("plot.js", SCRIPT, &[assets::PLOT]),
+    ("report.js", SCRIPT, &[assets::SCRIPT]),
+    ("live.js", SCRIPT, &[LIVE]),
+    ("demo.js", SCRIPT, &[DEMO]),
+    ("index.js", SCRIPT, &[INDEX_SCRIPT]),
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The files that pages ask for, by name.
+pub(super) fn assets() -> BTreeMap<&'static str, Asset> {
+    let asset = |(name, kind, parts): (&'static str, &'static str, &[&str])| {
+        let text = parts.concat();
+        let tag = format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..16]);
+        (name, Asset { kind, text, tag })
+    };
+    ASSETS.into_iter().map(asset).collect()
+}
 
 /// What the list of experiments says of one.
 #[derive(Debug, Serialize)]

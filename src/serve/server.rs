@@ -8,7 +8,7 @@ use super::error::ServeError;
 use super::events;
 use super::guard::{self, MayWrite};
 use super::host::Hosts;
-use super::pages::{ASSETS, Asset, Listed, Pages};
+use super::pages::{self, Asset, Listed, Pages};
 use super::site::{self, Site};
 use super::stage;
 use super::token::Token;
@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -48,6 +49,7 @@ pub(super) struct App {
     sites: Vec<Arc<Site>>,
     demo: Option<Arc<Demo>>,
     pages: Pages,
+    assets: BTreeMap<&'static str, Asset>,
 }
 
 impl App {
@@ -127,7 +129,15 @@ pub fn serve(
         let worker = std::thread::Builder::new().name("demonstration".to_owned());
         worker.spawn(move || demo.work()).map_err(|error| system("start a thread", error))?;
     }
-    let app = Arc::new(App { token: settings.token, hosts, address, sites, demo, pages: Pages::new()? });
+    let app = Arc::new(App {
+        token: settings.token,
+        hosts,
+        address,
+        sites,
+        demo,
+        pages: Pages::new()?,
+        assets: pages::assets(),
+    });
     runtime.spawn(connections::accept(listener, router(app), Limits::USUAL));
     ready(address);
     // Ends too if nobody is left to say so.
@@ -175,22 +185,13 @@ async fn sites(State(app): Shared) -> Response {
     axum::Json(app.sites.iter().map(|site| Listed::new(site)).collect::<Vec<_>>()).into_response()
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let Some(Asset { kind, parts, .. }) = ASSETS.iter().find(|asset| asset.name == name) else {
-        return not_found();
-    };
-    let text = parts.concat();
-    // Kept by browsers, and asked for again: it changes with the program.
-    let tag = format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..16]);
+async fn asset(State(app): Shared, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let Some(Asset { kind, text, tag }) = app.assets.get(name.as_str()) else { return not_found() };
     let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let head = [
-        (header::CONTENT_TYPE, (*kind).to_owned()),
-        (header::CACHE_CONTROL, "no-cache".to_owned()),
-        (header::ETAG, tag),
-    ];
+    let head = [(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache"), (header::ETAG, tag)];
     match is_known {
         true => (StatusCode::NOT_MODIFIED, head).into_response(),
-        false => (head, text).into_response(),
+        false => (head, text.clone()).into_response(),
     }
 }
 

@@ -197,10 +197,7 @@ fn running<'a>(alive: &'a [(&PastRun, Live)]) -> BTreeMap<&'a str, StageNow> {
 }
 
 fn trials(plan: &Plan, states: &States) -> (usize, usize) {
-    let is_done = |trial: &&crate::plan::PlannedTrial| {
-        trial.evaluations.iter().all(|(_, id)| states.of(*id) == StageState::Hit)
-    };
-    (plan.trials.len(), plan.trials.iter().filter(is_done).count())
+    (plan.trials.len(), plan.trials_done(|id| states.of(id) == StageState::Hit))
 }
 
 fn last(run: &PastRun) -> Ended {
@@ -253,8 +250,7 @@ fn fragment(opened: &Opened) -> Result<String, String> {
     if rows.is_empty() {
         return Ok(String::new());
     }
-    let homes: BTreeMap<String, String> =
-        experiment.tasks.iter().map(|(name, task)| (name.clone(), task.dataset.clone())).collect();
+    let homes = experiment.homes();
     let (differences, _) = report::paired(&rows, report::Sources { store, homes: &homes });
     let source = page::Source { experiment, plan, store, rows: &rows, differences: &differences };
     page::fragment(source).map_err(|error| error.to_string())

@@ -63,6 +63,11 @@ impl Experiment {
         let first = seeds.next();
         seeds.any(|seed| Some(seed) != first)
     }
+
+    /// The data set of each task, by the task's name.
+    pub fn homes(&self) -> BTreeMap<String, String> {
+        self.tasks.iter().map(|(name, task)| (name.clone(), task.dataset.clone())).collect()
+    }
 }
 
 /// A base model.

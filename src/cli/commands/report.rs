@@ -12,7 +12,6 @@ use crate::exec::RunSummary;
 use crate::page;
 use crate::report::printed::{Compared, Source};
 use crate::report::{self, Difference, Refresh, Row, Written};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Problems that are named; the others are counted.
@@ -116,8 +115,7 @@ fn write(opened: &Opened, rows: &[Row], refresh: Refresh) -> Result<Option<Writt
         experiment: experiment.name.clone(),
         templates: experiment.report.templates.clone(),
     };
-    let homes: BTreeMap<String, String> =
-        experiment.tasks.iter().map(|(name, task)| (name.clone(), task.dataset.clone())).collect();
+    let homes = experiment.homes();
     let sources = report::Sources { store: &opened.store, homes: &homes };
     Ok(Some(report::write(&experiment.report.dir, rows, &settings, sources, refresh)?))
 }

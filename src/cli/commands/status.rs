@@ -105,8 +105,7 @@ impl<'a> Status<'a> {
     }
 
     fn trials_done(&self) -> usize {
-        let trials = self.opened.plan.trials.iter();
-        trials.filter(|trial| trial.evaluations.iter().all(|(_, id)| self.is_done(*id))).count()
+        self.opened.plan.trials_done(|id| self.is_done(id))
     }
 
     /// The last run of this experiment that does not live any more.

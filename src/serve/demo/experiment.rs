@@ -55,8 +55,7 @@ impl Demo {
         let text = text(&self.settings, choices, prompt.as_deref()).to_string();
         let experiment = spec::parse_str(Path::new("demonstration"), &text, &[])
             .map_err(|e| DemoError::Spec(e.to_string()))?;
-        let hub =
-            Hub::new(Settings { offline: true, ..Settings::from_env() }, self.store.hub_memory(), false);
+        let hub = self.hub();
         let mut digests = self.store.source_digests();
         let plan = plan::build(&experiment, &mut digests, &hub);
         digests.save();
@@ -66,6 +65,11 @@ impl Demo {
             ));
         }
         Ok(Opened { experiment, plan, store: self.store.clone() })
+    }
+
+    /// The hub, which is not asked: all is here.
+    pub(super) fn hub(&self) -> Hub {
+        Hub::new(Settings { offline: true, ..Settings::from_env() }, self.store.hub_memory(), false)
     }
 
     /// A visitor's text as a data set of one record.

@@ -70,7 +70,7 @@ fn answer(demo: &Demo, visitor: &str, choices: Choices) -> Response {
     };
     let first = experiment::first(&opened, &choices);
     if States::look_up(&opened.plan, &opened.store, &first).complete() {
-        let html = match demo.result(&choices) {
+        let html = match demo.result(&choices, &opened) {
             Ok(html) => html,
             Err(error) => return failed(&error),
         };
@@ -121,7 +121,7 @@ pub(in crate::serve) async fn result(State(app): Shared, Path(id): Path<String>)
     let Some(demo) = app.demo().cloned() else { return not_found() };
     let Some(job) = demo.board.job(&id) else { return not_found() };
     let Some(choices) = job.choices.filter(|_| job.state == Standing::Done) else { return not_found() };
-    let found = tokio::task::spawn_blocking(move || demo.result(&choices));
+    let found = tokio::task::spawn_blocking(move || demo.result(&choices, &demo.open(&choices)?));
     match found.await {
         Ok(Ok(text)) => html(text),
         Ok(Err(error)) => failed(&error),

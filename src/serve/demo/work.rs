@@ -89,11 +89,7 @@ impl Demo {
             return Ok(());
         }
         let estimates = Estimates::new(plan, &states, store);
-        let hub = crate::hub::Hub::new(
-            crate::hub::Settings { offline: true, ..crate::hub::Settings::from_env() },
-            store.hub_memory(),
-            false,
-        );
+        let hub = self.hub();
         let sweep = Sweep {
             plan,
             states: &states,
